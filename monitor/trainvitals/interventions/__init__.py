@@ -1,0 +1,1 @@
+"""What to try, one suggestion a file. ``registry.py`` lists them."""

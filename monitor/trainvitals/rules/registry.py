@@ -1,0 +1,105 @@
+"""The list of rules: the built-in ones by name, those of plugins by the entry point ``trainvitals.rules``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from trainvitals.errors import RuleContractError, UnknownRuleError
+from trainvitals.rules.rule import Rule
+
+ENTRY_POINT = "trainvitals.rules"
+
+# One line a rule: the module below ``trainvitals.rules`` and the class in it. Ordered by code.
+BUILT_IN: tuple[tuple[str, str], ...] = (
+    ("loss.non_finite_loss", "NonFiniteLoss"),
+    ("loss.diverging_loss", "DivergingLoss"),
+    ("loss.loss_spikes", "LossSpikes"),
+    ("loss.not_learning", "NotLearning"),
+    ("loss.plateau", "Plateau"),
+    ("gradients.vanishing_gradients", "VanishingGradients"),
+    ("gradients.exploding_gradients", "ExplodingGradients"),
+    ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
+    ("generalisation.overfitting", "Overfitting"),
+    ("run.restarted_run", "RestartedRun"),
+    ("run.stacked_runs", "StackedRuns"),
+    ("run.nothing_to_judge", "NothingToJudge"),
+    ("run.not_a_supervised_loss", "NotASupervisedLoss"),
+    ("run.foreign_validation_row", "ForeignValidationRow"),
+)
+
+
+@cache
+def all_rules() -> tuple[Rule[Any], ...]:
+    """Every rule, ordered by code.
+
+    Raises:
+        RuleContractError: a plugin brings something that is no rule, or a name or code that is taken.
+    """
+    rules = [_built_in(module, cls) for module, cls in BUILT_IN]
+    rules.extend(_plugins())
+    seen: dict[str, Rule[Any]] = {}
+    for rule in rules:
+        for key in (rule.code, rule.name):
+            if key in seen:
+                raise RuleContractError(f"{key} belongs to {type(seen[key]).__name__} already", where=type(rule).__name__)
+            seen[key] = rule
+    return tuple(sorted(rules, key=lambda rule: rule.code))
+
+
+def find_rule(name: str) -> Rule[Any]:
+    """The rule with this name or code, in any case.
+
+    Raises:
+        UnknownRuleError: there is none; the message names the closest.
+    """
+    for rule in all_rules():
+        if name.casefold() in (rule.name.casefold(), rule.code.casefold()):
+            return rule
+    raise _unknown(name, (key for rule in all_rules() for key in (rule.name, rule.code)))
+
+
+def select_rules(names: Iterable[str]) -> tuple[Rule[Any], ...]:
+    """The rules that these names, codes or families stand for; all rules where no name is given.
+
+    Raises:
+        UnknownRuleError: a name stands for nothing.
+    """
+    names = tuple(names)
+    if not names:
+        return all_rules()
+    chosen = []
+    for name in names:
+        matching = [rule for rule in all_rules() if name.casefold() in {key.casefold() for key in rule.names}]
+        if not matching:
+            raise _unknown(name, (key for rule in all_rules() for key in rule.names))
+        chosen.extend(matching)
+    return tuple(rule for rule in all_rules() if rule in chosen)
+
+
+def _built_in(module: str, cls: str) -> Rule[Any]:
+    rule: Rule[Any] = getattr(import_module(f"trainvitals.rules.{module}"), cls)()
+    return rule
+
+
+def _plugins() -> list[Rule[Any]]:
+    from importlib.metadata import entry_points
+
+    rules: list[Rule[Any]] = []
+    for entry in entry_points(group=ENTRY_POINT):
+        loaded = entry.load()
+        if not (isinstance(loaded, type) and issubclass(loaded, Rule)):
+            raise RuleContractError("a plugin must name a subclass of trainvitals.Rule", where=f"entry point {entry.name}")
+        rules.append(loaded())
+    return rules
+
+
+def _unknown(name: str, known: Iterable[str]) -> UnknownRuleError:
+    import difflib
+
+    by_folded = {key.casefold(): key for key in known}
+    close = difflib.get_close_matches(name.casefold(), by_folded, n=1)
+    hint = f"did you mean {by_folded[close[0]]}?" if close else "`trainvitals rules` lists them"
+    return UnknownRuleError(f"no rule {name!r}", hint=hint)

@@ -1,0 +1,131 @@
+"""One run as the rules see it: cleaned curves and shared analyses, each computed once and only when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from trainvitals.model import LayerSeries, Restart, Run, Series
+
+if TYPE_CHECKING:
+    from trainvitals.progress import Assessment
+    from trainvitals.signals import Signals
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LossCurve:
+    """One loss, cleaned for judging.
+
+    Args:
+        split: on which data; suite: which validation set, ``""`` for the unnamed one.
+        recorded: the latest value at each step, non-finite ones included, steps strictly increasing.
+        curve: its finite points.
+        restarts: the steps at which this curve continues after a restart.
+    """
+
+    split: Literal["train", "val"]
+    suite: str
+    recorded: Series
+    curve: Series
+    restarts: tuple[int, ...] = ()
+
+    @property
+    def tag(self) -> str:
+        return self.recorded.tag
+
+    def __len__(self) -> int:
+        return len(self.curve)
+
+
+class RunView:
+    """A run, its signals, and what several rules need of both.
+
+    Args:
+        run: as it was read.
+        signals: what its tags mean.
+    """
+
+    def __init__(self, run: Run, signals: Signals) -> None:
+        self.run = run
+        self.signals = signals
+        self._assessments: dict[str, Assessment] = {}
+        self._layers: dict[str, LayerSeries] = {}
+
+    @cached_property
+    def train_loss(self) -> LossCurve | None:
+        """The training loss to judge by."""
+        tag = next(iter(self.signals.train_loss), None)
+        return None if tag is None else self._loss_curve(tag, "train", "")
+
+    @cached_property
+    def val_losses(self) -> Mapping[str, LossCurve]:
+        """The validation loss of each suite, the one to judge by first."""
+        return {suite: self._loss_curve(tag, "val", suite) for suite, tag in self.signals.val_loss.items()}
+
+    @property
+    def val_loss(self) -> LossCurve | None:
+        """The validation loss to judge by."""
+        return next(iter(self.val_losses.values()), None)
+
+    @property
+    def losses(self) -> tuple[LossCurve, ...]:
+        """The training loss, then every validation loss."""
+        train = () if self.train_loss is None else (self.train_loss,)
+        return (*train, *self.val_losses.values())
+
+    @cached_property
+    def learning_rate(self) -> Series | None:
+        """The learning rate that moves most of the model: the group with the largest peak."""
+        rates = [self.run.series[tag].latest().finite() for tag in self.signals.learning_rate]
+        rates = [rate for rate in rates if len(rate)]
+        return max(rates, key=lambda rate: float(rate.value.max()), default=None)
+
+    @property
+    def restarts(self) -> tuple[Restart, ...]:
+        return self.run.restarts
+
+    @cached_property
+    def span_steps(self) -> int:
+        """From the first to the last step of anything recorded; at least 1."""
+        first, last = self.run.first_step, self.run.last_step
+        return 1 if first is None or last is None else max(1, last - first)
+
+    def series(self, tag: str) -> Series:
+        """The latest value of a tag at each step, steps strictly increasing."""
+        return self.run.series[tag].latest()
+
+    def layers(self, kind: str) -> LayerSeries | None:
+        """One per-layer signal as ``[T, L]``, or None where it was not logged."""
+        if kind not in self.signals.per_layer:
+            return None
+        if kind not in self._layers:
+            self._layers[kind] = self.signals.per_layer[kind].load(self.run)
+        return self._layers[kind]
+
+    def assess(self, loss: LossCurve) -> Assessment:
+        """Is this loss still getting better? Restarts and the learning rate are taken into account."""
+        from trainvitals.progress import assess_progress
+
+        if loss.tag not in self._assessments:
+            rate = self.learning_rate
+            self._assessments[loss.tag] = assess_progress(
+                loss.curve.step,
+                np.asarray(loss.curve.value, dtype=np.float64),
+                learning_rate=None if rate is None else (rate.step, np.asarray(rate.value, dtype=np.float64)),
+                breaks=loss.restarts,
+            )
+        return self._assessments[loss.tag]
+
+    def _loss_curve(self, tag: str, split: Literal["train", "val"], suite: str) -> LossCurve:
+        recorded = self.series(tag)
+        curve = recorded.finite()
+        restarts = tuple(restart.step for restart in self.restarts if self._touches(restart, curve))
+        return LossCurve(split, suite, recorded, curve, restarts)
+
+    @staticmethod
+    def _touches(restart: Restart, curve: Series) -> bool:
+        return len(curve) > 0 and int(curve.step[0]) < restart.step <= int(curve.step[-1])
