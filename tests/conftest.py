@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -66,14 +65,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reasons = list(_skip_reasons(terminalreporter))
+    reasons = [
+        str(report.longrepr[-1])
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    ]
     for need in NEEDS.values():
-        count = reasons.count(ABSENT + need.what)
+        count = sum(reason.endswith(ABSENT + need.what) for reason in reasons)
         if count:
             terminalreporter.write_line(f"skipped {count} tests that need {need.what}")
-
-
-def _skip_reasons(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
-    for report in terminalreporter.stats.get("skipped", []):
-        if isinstance(report.longrepr, tuple):
-            yield str(report.longrepr[2]).removeprefix("Skipped: ")
