@@ -298,6 +298,8 @@ class Progress:
         delta: the smallest gain that counts as progress.
         minimum_detectable_gain: what the noise would have let us see.
         since_step: where a plateau, or the last regime, began.
+        level: where the signal stands now.
+        points: how many of its points were judged; points_needed: about how many a clear verdict would take.
     """
 
     signal: str | None
@@ -310,6 +312,14 @@ class Progress:
     delta: float | None = None
     minimum_detectable_gain: float | None = None
     since_step: int | None = None
+    level: float | None = None
+    points: int = 0
+    points_needed: int | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether there was enough to judge at all; a noisy but long curve was judged, if inconclusively."""
+        return self.signal is not None and self.reason is not Reason.TOO_FEW_POINTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +391,7 @@ class Finding:
     layers: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     state: Literal["open", "resolved", "accepted"] = "open"
+    accepted_because: str | None = None
     consequences: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
     interventions: tuple[Suggestion, ...] = ()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from trainvitals.model import LayerSeries, Restart, Run, Series
+from trainvitals.model import LayerSeries, Progress, Reason, Restart, Run, Series, Verdict
 
 if TYPE_CHECKING:
     from trainvitals.progress import Assessment
@@ -119,6 +119,44 @@ class RunView:
                 breaks=loss.restarts,
             )
         return self._assessments[loss.tag]
+
+    @cached_property
+    def judged_loss(self) -> LossCurve | None:
+        """The loss whose progress speaks for the run: the one with a clear verdict, the less noisy one before the other.
+
+        A validation loss is what the training is for, but is often logged too rarely or too noisily to tell.
+        """
+        enough = [loss for loss in self.losses[:2] if self.assess(loss).reason is not Reason.TOO_FEW_POINTS]
+        return min(enough or self.losses[:1], key=self._uncertainty, default=None)
+
+    @cached_property
+    def progress(self) -> Progress:
+        """The progress verdict of the run."""
+        loss = self.judged_loss
+        if loss is None or not self.signals.supervised:
+            return Progress(signal=None, verdict=Verdict.INCONCLUSIVE, reason=Reason.TOO_FEW_POINTS)
+        assessment = self.assess(loss)
+        return Progress(
+            signal=loss.tag,
+            verdict=assessment.verdict,
+            reason=assessment.reason,
+            gain=assessment.gain,
+            gain_low=assessment.gain_low,
+            gain_high=assessment.gain_high,
+            horizon_steps=assessment.horizon_steps,
+            delta=assessment.delta,
+            minimum_detectable_gain=assessment.minimum_detectable_gain,
+            since_step=assessment.since_step,
+            level=assessment.level,
+            points=len(loss),
+            points_needed=assessment.points_needed,
+        )
+
+    def _uncertainty(self, loss: LossCurve) -> tuple[bool, float]:
+        assessment = self.assess(loss)
+        if assessment.minimum_detectable_gain is None or not assessment.delta:
+            return True, float("inf")
+        return assessment.verdict is Verdict.INCONCLUSIVE, assessment.minimum_detectable_gain / assessment.delta
 
     def _loss_curve(self, tag: str, split: Literal["train", "val"], suite: str) -> LossCurve:
         recorded = self.series(tag)

@@ -1,0 +1,54 @@
+"""One event, one finding: a root finding takes in the symptoms that it explains."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from trainvitals.model import Finding
+
+# A symptom may be noticed slightly before its root is dated, because both dates carry an error of a few points.
+ONSET_TOLERANCE = 0.02
+
+
+def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], span_steps: int) -> tuple[Finding, ...]:
+    """The findings without those that another one explains; these are named in its ``consequences``.
+
+    A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run. What is
+    explained can itself explain others, which then go to the same root.
+
+    Args:
+        findings: in the order in which they are to stay.
+        absorbs: rule name to the names it explains.
+        span_steps: length of the run in steps.
+    """
+    tolerance_steps = ONSET_TOLERANCE * span_steps
+    root_of: dict[int, int] = {}
+    for symptom_index, symptom in enumerate(findings):
+        for root_index, root in enumerate(findings):
+            if symptom.name in absorbs.get(root.name, ()) and _begins_no_earlier(symptom, root, tolerance_steps):
+                root_of[symptom_index] = root_index
+                break
+    consequences: dict[int, list[str]] = {}
+    for index in root_of:
+        consequences.setdefault(_last_root(index, root_of), []).append(findings[index].name)
+    return tuple(
+        replace(finding, consequences=tuple(sorted({*finding.consequences, *consequences.get(index, ())})))
+        for index, finding in enumerate(findings)
+        if index not in root_of
+    )
+
+
+def _begins_no_earlier(symptom: Finding, root: Finding, tolerance_steps: float) -> bool:
+    if symptom.first_step is None or root.first_step is None:
+        return True
+    return symptom.first_step >= root.first_step - tolerance_steps
+
+
+def _last_root(index: int, root_of: Mapping[int, int]) -> int:
+    # Bounded by the number of findings: two rules that name each other must not turn in circles.
+    for _ in range(len(root_of)):
+        if index not in root_of:
+            break
+        index = root_of[index]
+    return index

@@ -1,0 +1,209 @@
+"""The command line: click commands and nothing else. Every import that costs time waits until its command runs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trainvitals import __version__
+from trainvitals.errors import TrainvitalsError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from trainvitals.config import Config
+
+EXIT_FINDINGS = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="trainvitals")
+def cli() -> None:
+    """Vital signs for training runs: what is wrong, since when, why, and what to try."""
+
+
+@cli.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--output", metavar="FILE", help="Write the report to FILE instead of the terminal.")
+@click.option("--select", metavar="NAME|CODE|FAMILY", multiple=True, help="Only these rules. Repeatable.")
+@click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
+@click.option("--fail-on", type=click.Choice(["never", "warning", "error"]), help="Exit 1 from this severity on.")
+@click.option("--train-loss", metavar="TAG", multiple=True, help="The training loss. Repeatable.")
+@click.option("--val-loss", metavar="TAG", multiple=True, help="A validation loss. Repeatable.")
+@click.option("--learning-rate", metavar="TAG", multiple=True, help="The learning rate. Repeatable.")
+@click.option("--jobs", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@click.option("--verbose", is_flag=True, help="All evidence, all suggestions with code, all that was not judged.")
+def diagnose(
+    paths: tuple[str, ...], output_format: str, output: str | None, jobs: int, verbose: bool, **told: Any
+) -> None:
+    """Say what is wrong with the runs at PATH: log files, run folders, or folders of runs.
+
+    Exit status: 0 done; 1 findings at or above --fail-on; 2 bad usage, or nothing readable at PATH.
+    """
+    from trainvitals.session import diagnose_paths, exceeds
+
+    config = _config(paths, **told)
+    diagnoses = diagnose_paths(paths, config, jobs=jobs, on_error=_complain)
+    if not diagnoses:
+        sys.exit(EXIT_USAGE)
+    if output_format == "json":
+        from trainvitals.reporters.json_report import render_json
+
+        _write(render_json(diagnoses), output)
+    else:
+        from trainvitals.reporters.text_report import print_text
+
+        _print(lambda console: print_text(diagnoses, console, verbose=verbose), output)
+    if exceeds(diagnoses, config.fail_on):
+        sys.exit(EXIT_FINDINGS)
+
+
+@cli.command()
+@click.argument("path", metavar="PATH")
+@click.option("--train-loss", metavar="TAG", multiple=True, help="The training loss. Repeatable.")
+@click.option("--val-loss", metavar="TAG", multiple=True, help="A validation loss. Repeatable.")
+@click.option("--learning-rate", metavar="TAG", multiple=True, help="The learning rate. Repeatable.")
+def signals(path: str, **told: Any) -> None:
+    """Show what was found at PATH and how each tag was understood."""
+    from trainvitals.formats import read_runs
+    from trainvitals.reporters.signals_report import print_signals
+    from trainvitals.signals import understand
+
+    config = _config((path,), **told)
+    runs = list(read_runs([path], purge=config.purge, on_error=_complain))
+    if not runs:
+        sys.exit(EXIT_USAGE)
+    for run in runs:
+        understood = understand(run, config.signals)
+        _print(lambda console, run=run, understood=understood: print_signals(run, understood, console), None)
+
+
+@cli.command()
+def rules() -> None:
+    """List the rules: code, name, family, what each finds."""
+    from trainvitals.reporters.rules_report import print_rules
+    from trainvitals.rules.registry import all_rules
+
+    _print(lambda console: print_rules(all_rules(), console), None)
+
+
+@cli.command()
+@click.argument("name", metavar="NAME|CODE")
+def explain(name: str) -> None:
+    """Print the page of a rule: what it finds, why it matters, how, false alarms, what to try, sources."""
+    from trainvitals.reporters.rules_report import print_page
+    from trainvitals.rules.registry import find_rule
+
+    rule = find_rule(name)
+    _print(lambda console: print_page(rule, console), None)
+
+
+@cli.command()
+@click.option("--verbose", is_flag=True, help="All evidence, all suggestions with code.")
+def demo(verbose: bool) -> None:
+    """Diagnose the sample logs that come with trainvitals."""
+    from trainvitals.config import Config
+    from trainvitals.reporters.text_report import print_text
+    from trainvitals.samples import sample_logs
+    from trainvitals.session import diagnose_paths
+
+    folder = sample_logs()
+    diagnoses = diagnose_paths([str(folder)], Config(), on_error=_complain)
+    _print(lambda console: print_text(diagnoses, console, verbose=verbose), None)
+    click.echo(f"\nThese logs are in {folder}; how each was made is in its scenario.toml.")
+    click.echo("One of them in full:  trainvitals diagnose --verbose FOLDER")
+    click.echo("Your own runs:        trainvitals diagnose runs/")
+
+
+def main() -> None:
+    """Entry point: our own errors become one line on stderr and exit status 2, never a traceback."""
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except TrainvitalsError as error:
+        _complain(error)
+        sys.exit(EXIT_USAGE)
+    except BrokenPipeError:
+        # The reader of our output went away, as `| head` does; Python would complain once more while closing.
+        sys.stdout = None  # type: ignore[assignment]
+        sys.exit(0)
+
+
+def _config(
+    paths: tuple[str, ...],
+    *,
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    fail_on: str | None = None,
+    **told: tuple[str, ...],
+) -> Config:
+    """The settings of the nearest file above the first path or the working folder, overridden by the options."""
+    from dataclasses import replace
+    from pathlib import Path
+    from typing import cast
+
+    from trainvitals.config import Config, FailOn, find_config_file, load_config
+    from trainvitals.engine import check_settings
+
+    file = find_config_file(Path.cwd())
+    config = load_config(file) if file else Config()
+    overrides = replace(config.signals, **{name: tags for name, tags in told.items() if tags})
+    config = replace(
+        config,
+        select=select or config.select,
+        signals=overrides,
+        fail_on=cast(FailOn, fail_on) if fail_on else config.fail_on,
+    ).with_ignored(ignore, reason="ignored on the command line")
+    check_settings(config)
+    return config
+
+
+def _complain(error: TrainvitalsError) -> None:
+    from trainvitals.reporters.visible import visible
+
+    click.echo(f"trainvitals: {visible(error.message())}", err=True)
+
+
+def _write(text: str, output: str | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with open(output, "w", encoding="utf-8") as file:  # noqa: PTH123 - pathlib would cost an import for nothing
+            file.write(text)
+    except OSError as error:
+        raise click.UsageError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _print(show: Any, output: str | None) -> None:
+    """Let ``show`` print on a console: the terminal, a pipe, or a file."""
+    import io
+
+    from rich.console import Console
+
+    if output is None:
+        show(_console())
+        return
+    buffer = io.StringIO()
+    show(Console(file=buffer, width=WIDTH_WITHOUT_TERMINAL, markup=False, highlight=False, emoji=False))
+    _write(buffer.getvalue(), output)
+
+
+# A pipe or file has no width of its own; this one fits the report's right-hand column.
+WIDTH_WITHOUT_TERMINAL = 120
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(width=width, markup=False, highlight=False, emoji=False)

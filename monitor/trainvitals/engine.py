@@ -1,0 +1,145 @@
+"""From a run to its diagnosis: every rule once, each on its own, in the order of their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from trainvitals.absorption import absorb
+from trainvitals.causes import explain_findings, root_causes
+from trainvitals.config import Config
+from trainvitals.errors import ConfigError
+from trainvitals.interventions.registry import all_interventions
+from trainvitals.model import Diagnosis, Finding, NotAssessed, Problem, Progress, Run, Severity, Status, Suggestion
+from trainvitals.rules.registry import find_rule, select_rules
+from trainvitals.rules.rule import NotEnough, Rule
+from trainvitals.signals import understand
+from trainvitals.view import RunView
+
+
+def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
+    """What is wrong with a run, since when, why, how sure, what could not be judged, and what to try.
+
+    The same run and settings give the same diagnosis, whatever the order of tags and rules. A rule that raises
+    becomes a problem of the diagnosis; the others still run.
+
+    Raises:
+        ConfigError: the settings name a tag, a rule or a threshold that does not exist.
+    """
+    config = config or Config()
+    check_settings(config)
+    signals = understand(run, config.signals)
+    view = RunView(run, signals)
+    rules = select_rules(config.select)
+    outcome = _apply(rules, view, config.thresholds)
+    findings = absorb(outcome.findings, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
+    findings = explain_findings(findings, view)
+    findings = tuple(_with_interventions(finding, view, outcome.problems) for finding in findings)
+    findings = tuple(_accepted(finding, run, config) for finding in findings)
+    return Diagnosis(
+        id=run.id,
+        path=run.path,
+        name=run.name,
+        format=run.format,
+        first_step=run.first_step,
+        last_step=run.last_step,
+        points=run.points,
+        status=_status(findings, view.progress, supervised=signals.supervised),
+        signals=signals.summary(),
+        progress=view.progress,
+        findings=tuple(sorted(findings, key=_worst_first)),
+        root_causes=root_causes(findings),
+        not_assessed=tuple(outcome.not_assessed),
+        problems=(*run.problems, *outcome.problems),
+    )
+
+
+def check_settings(config: Config) -> None:
+    """Refuse settings that name a rule or a threshold that does not exist.
+
+    Raises:
+        UnknownRuleError: a name stands for no rule.
+        ConfigError: a threshold that the rule does not have.
+    """
+    select_rules(config.select)
+    for acceptance in config.accepted:
+        select_rules((acceptance.finding,))
+    for name, settings in config.thresholds.items():
+        rule = find_rule(name)
+        try:
+            rule.limits(settings)
+        except KeyError as unknown:
+            known = ", ".join(threshold.name for threshold in rule.thresholds)
+            raise ConfigError(
+                f"rule {rule.name} has no threshold {unknown.args[0]!r}", where=f"rules.{name}", hint=f"it has: {known}"
+            ) from None
+
+
+@dataclass(slots=True)
+class _Outcome:
+    findings: list[Finding] = field(default_factory=list)
+    not_assessed: list[NotAssessed] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def _apply(rules: Iterable[Rule[Any]], view: RunView, thresholds: Mapping[str, Mapping[str, float]]) -> _Outcome:
+    outcome = _Outcome()
+    for rule in rules:
+        settings = next((limits for name, limits in thresholds.items() if name in (rule.name, rule.code)), {})
+        try:
+            measurement = rule.measure(view)
+            if isinstance(measurement, NotEnough):
+                if measurement.missing:
+                    missing = NotAssessed(rule.code, rule.name, measurement.missing, measurement.how)
+                    outcome.not_assessed.append(missing)
+                continue
+            outcome.findings.extend(rule.judge(measurement, rule.limits(settings)))
+        except Exception as error:  # a broken rule, ours or a plugin's, must not take the diagnosis with it
+            outcome.problems.append(_broken("rule-failed", rule.name, error))
+    return outcome
+
+
+def _with_interventions(finding: Finding, view: RunView, problems: list[Problem]) -> Finding:
+    if finding.interventions:
+        return finding
+    suggestions: list[Suggestion] = []
+    for name in find_rule(finding.name).interventions:
+        intervention = all_interventions().get(name)
+        if intervention is None:
+            problems.append(Problem("unknown-intervention", finding.name, f"there is no intervention {name!r}"))
+            continue
+        try:
+            suggestion = intervention.suggest(view, finding)
+        except Exception as error:  # as for rules: the other suggestions still count
+            problems.append(_broken("intervention-failed", name, error))
+            continue
+        if suggestion is not None:
+            suggestions.append(suggestion)
+    return replace(finding, interventions=tuple(suggestions))
+
+
+def _broken(kind: str, name: str, error: Exception) -> Problem:
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return Problem(kind, name, f"{text}; please report it, with the log if you can")
+
+
+def _accepted(finding: Finding, run: Run, config: Config) -> Finding:
+    names = find_rule(finding.name).names
+    for acceptance in config.accepted:
+        if acceptance.covers(names=names, tags=finding.signals, run_names=(run.id, run.name, run.path)):
+            return replace(finding, state="accepted", accepted_because=acceptance.reason)
+    return finding
+
+
+def _status(findings: Iterable[Finding], progress: Progress, *, supervised: bool) -> Status:
+    worst = max((f.severity.rank for f in findings if f.state == "open"), default=0)
+    if worst == Severity.ERROR.rank:
+        return Status.ERROR
+    if worst == Severity.WARNING.rank:
+        return Status.WARNING
+    return Status.HEALTHY if supervised and progress.judged else Status.UNDETERMINED
+
+
+def _worst_first(finding: Finding) -> tuple[int, float, str, int]:
+    return (-finding.severity.rank, -finding.confidence, finding.code, finding.first_step or 0)

@@ -1,0 +1,1 @@
+"""Diagnoses out: one output format a file."""

@@ -1,0 +1,42 @@
+"""The list of rules, and the page of one rule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trainvitals.rules.rule import PAGE_HEADINGS, Rule
+
+
+def print_rules(rules: Iterable[Rule[Any]], console: Console) -> None:
+    """One row a rule."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("CODE", "NAME", "FAMILY", "FINDS"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("CODE", "NAME"))
+    for rule in rules:
+        table.add_row(*(Text(cell) for cell in (rule.code, rule.name, rule.family, rule.summary)))
+    console.print(table)
+    console.print(Text("\ntrainvitals explain NAME prints a rule's page.", style="dim"))
+
+
+def print_page(rule: Rule[Any], console: Console) -> None:
+    """The rule's docstring, then its thresholds and what it suggests."""
+    console.print(Text(f"{rule.name} ({rule.code}, {rule.family})\n", style="bold"))
+    for line in inspect.getdoc(type(rule)).splitlines():  # type: ignore[union-attr]  # check_rule demands a page
+        if set(line) == {"-"}:
+            continue
+        console.print(Text(line, style="bold" if line in PAGE_HEADINGS else ""), soft_wrap=True)
+    if rule.thresholds:
+        console.print(Text("\nThresholds", style="bold"))
+    for threshold in rule.thresholds:
+        console.print(Text(f"{threshold.name} = {threshold.default:g}"), soft_wrap=True)
+        console.print(Text(f"    {threshold.reason} Source: {threshold.source}"), soft_wrap=True)
+    if rule.thresholds:
+        console.print(Text(f"Set them under [tool.trainvitals.rules.{rule.name}].", style="dim"), soft_wrap=True)
+    console.print(Text("\nSuggestions, the best first", style="bold"))
+    console.print(Text(", ".join(rule.interventions)), soft_wrap=True)

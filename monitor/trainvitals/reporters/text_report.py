@@ -1,0 +1,47 @@
+"""The report that a person reads in a terminal; plain text when piped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from trainvitals.model import Diagnosis, Status
+from trainvitals.reporters.run_block import run_block
+from trainvitals.reporters.run_table import run_table
+
+# More runs than this do not fit on a screen as blocks.
+MOST_BLOCKS = 6
+
+
+def print_text(diagnoses: Sequence[Diagnosis], console: Console, *, verbose: bool = False) -> None:
+    """Print one block a run, or a table where there are many runs, then how many are sick.
+
+    Args:
+        console: where to; its width decides where the right-hand column ends.
+        verbose: blocks for all, however many, with everything in them.
+    """
+    if len(diagnoses) > MOST_BLOCKS and not verbose:
+        console.print(run_table(diagnoses))
+    else:
+        for diagnosis in diagnoses:
+            for line in run_block(diagnosis, width=min(console.width, 120), verbose=verbose):
+                console.print(line, soft_wrap=not console.is_terminal)
+    if len(diagnoses) > 1:
+        console.print()
+        console.print(_summary(diagnoses))
+
+
+def _summary(diagnoses: Sequence[Diagnosis]) -> Text:
+    count = Counter(diagnosis.status for diagnosis in diagnoses)
+    accepted = sum(finding.state == "accepted" for diagnosis in diagnoses for finding in diagnosis.findings)
+    parts = [
+        f"{count[Status.ERROR] + count[Status.WARNING]} sick",
+        f"{count[Status.HEALTHY]} healthy",
+        f"{count[Status.UNDETERMINED]} cannot tell yet",
+    ]
+    if accepted:
+        parts.append(f"{accepted} accepted finding{'s' if accepted > 1 else ''}")
+    return Text(f"{len(diagnoses)} runs: {', '.join(parts)}", style="bold")

@@ -1,0 +1,118 @@
+"""How numbers, verdicts and states are put into words, the same in every report."""
+
+from __future__ import annotations
+
+from trainvitals.model import Diagnosis, Finding, Progress, Reason, Severity, Status, Verdict
+from trainvitals.reporters.visible import visible
+
+STATUS_WORDS = {
+    Status.HEALTHY: "healthy",
+    Status.WARNING: "sick",
+    Status.ERROR: "sick",
+    Status.UNDETERMINED: "cannot tell yet",
+}
+
+_REASON_WORDS = {
+    Reason.CONVERGED: "converged",
+    Reason.LR_LIMITED: "limited by the learning rate",
+    Reason.SCHEDULE_END: "the schedule has ended",
+    Reason.NOISE_LIMITED: "the noise hides it",
+    Reason.TOO_FEW_POINTS: "too few points",
+}
+
+
+def number(value: float) -> str:
+    """Three significant digits, or all digits of a large whole number: 0.0213, 2.31, 12,400."""
+    if 1000 <= abs(value) < 1e15 and value == int(value):
+        return f"{int(value):,}"
+    return f"{value:.3g}"
+
+
+def step(value: int) -> str:
+    """A step with thousands separated: 12,400."""
+    return f"{value:,}"
+
+
+def gain(progress: Progress) -> str:
+    """The expected gain with its 90 % half-width: ``0.021 ± 0.006``."""
+    if progress.gain is None or progress.gain_low is None or progress.gain_high is None:
+        return "unknown"
+    half_width = (progress.gain_high - progress.gain_low) / 2
+    digits = max(0, min(12, _decimals(max(half_width, abs(progress.gain) / 100))))
+    return f"{progress.gain:.{digits}f} ± {half_width:.{digits}f}"
+
+
+def progress_sentence(progress: Progress) -> str:
+    """The progress verdict in one clause, for example ``progressing: next 3,000 steps should gain 0.021 ± 0.006``."""
+    if progress.signal is None:
+        return "no loss to judge progress by"
+    if progress.reason is Reason.TOO_FEW_POINTS:
+        needed = f"; a verdict on progress needs about {progress.points_needed}" if progress.points_needed else ""
+        return f"{progress.points} points{needed}"
+    horizon = f"next {step(progress.horizon_steps)} steps" if progress.horizon_steps else "what comes next"
+    reason = f" ({_REASON_WORDS[progress.reason]})" if progress.reason else ""
+    if progress.verdict is Verdict.PROGRESSING:
+        return f"progressing{reason}: {horizon} should gain {gain(progress)}"
+    if progress.verdict is Verdict.SLOW:
+        return f"slow{reason}: {horizon} should gain only {gain(progress)}"
+    if progress.verdict is Verdict.REGRESSING:
+        return f"getting worse{reason}: {horizon} should gain {gain(progress)}"
+    if progress.verdict is Verdict.PLATEAU:
+        since = f" since step {step(progress.since_step)}" if progress.since_step is not None else ""
+        return f"flat{since}{reason}: {horizon} should gain {gain(progress)}"
+    hidden = progress.minimum_detectable_gain
+    limit = f": a gain below {number(hidden)} in the {horizon} cannot be seen" if hidden is not None else ""
+    return f"progress unclear{reason}{limit}"
+
+
+def progress_word(progress: Progress) -> str:
+    """The progress verdict and its reason in two or three words, for a table."""
+    if progress.reason is Reason.TOO_FEW_POINTS:
+        return _REASON_WORDS[Reason.TOO_FEW_POINTS]
+    reason = f", {_REASON_WORDS[progress.reason]}" if progress.reason else ""
+    return f"{progress.verdict.value.lower()}{reason}"
+
+
+def finding_headline(finding: Finding) -> str:
+    """``plateau since step 3,100 (very likely)``."""
+    since = "" if finding.first_step is None else f" since step {step(finding.first_step)}"
+    return f"{finding.name}{since} ({finding.likelihood})"
+
+
+def cause_of(diagnosis: Diagnosis) -> str:
+    """The name of the best root cause where it is not the finding itself, else an empty string."""
+    worst = worst_open_finding(diagnosis)
+    if worst is None or not worst.causes:
+        return ""
+    return max(worst.causes, key=lambda cause: cause.confidence).name
+
+
+def worst_open_finding(diagnosis: Diagnosis) -> Finding | None:
+    """The open finding at warning or above that matters most."""
+    serious = [finding for finding in diagnosis.open_findings if finding.severity is not Severity.INFO]
+    return serious[0] if serious else None
+
+
+def extent(diagnosis: Diagnosis) -> str:
+    """How much was recorded: ``12,400 steps · 38 layers · 3 suites``."""
+    parts = []
+    if diagnosis.last_step is not None:
+        parts.append(f"{step(diagnosis.last_step)} steps")
+    layers = max(diagnosis.signals.per_layer.values(), default=0)
+    if layers:
+        parts.append(f"{layers} layers")
+    if len(diagnosis.signals.val_loss) > 1:
+        parts.append(f"{len(diagnosis.signals.val_loss)} suites")
+    return " · ".join(parts)
+
+
+def run_name(diagnosis: Diagnosis, *, longest: int = 48) -> str:
+    """The run's id, safe to print."""
+    return visible(diagnosis.id, longest=longest)
+
+
+def _decimals(value: float) -> int:
+    """Decimals that show two significant digits of ``value``."""
+    from math import floor, isfinite, log10
+
+    return 3 if value <= 0 or not isfinite(value) else 1 - floor(log10(value))
