@@ -20,8 +20,8 @@ MECHANISMS = {
 
 # What would decide whether the mechanism is the cause: one measurement or one short experiment.
 WOULD_DECIDE = {
-    "vanishing-gradients": "log the update-to-weight ratio of each layer: below 1e-4 of the weights in the early layers only",
-    "learning-rate-exhausted": "raise the learning rate to a tenth of its peak for 2 % of the run: the loss falls again",
+    "vanishing-gradients": "log each layer's update-to-weight ratio: below 1e-4 in the early layers only",
+    "learning-rate-exhausted": "raise the rate to a tenth of its peak for 2 % of the run: the loss falls again",
     "exploding-gradients": "clip the gradient norm at its own median for 2 % of the run: the loss falls again",
 }
 

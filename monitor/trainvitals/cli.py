@@ -47,7 +47,7 @@ def diagnose(
     """
     from trainvitals.session import diagnose_paths, exceeds
 
-    config = _config(paths, **told)
+    config = _config(**told)
     diagnoses = diagnose_paths(paths, config, jobs=jobs, on_error=_complain)
     if not diagnoses:
         sys.exit(EXIT_USAGE)
@@ -74,7 +74,7 @@ def signals(path: str, **told: Any) -> None:
     from trainvitals.reporters.signals_report import print_signals
     from trainvitals.signals import understand
 
-    config = _config((path,), **told)
+    config = _config(**told)
     runs = list(read_runs([path], purge=config.purge, on_error=_complain))
     if not runs:
         sys.exit(EXIT_USAGE)
@@ -139,14 +139,13 @@ def main() -> None:
 
 
 def _config(
-    paths: tuple[str, ...],
     *,
     select: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
     fail_on: str | None = None,
     **told: tuple[str, ...],
 ) -> Config:
-    """The settings of the nearest file above the first path or the working folder, overridden by the options."""
+    """The settings of the nearest file, looking up from the working folder, overridden by the options."""
     from dataclasses import replace
     from pathlib import Path
     from typing import cast

@@ -59,7 +59,7 @@ class Config:
     accepted: tuple[Acceptance, ...] = ()
     fail_on: FailOn = "never"
     purge: Purge = "session"
-    signals: SignalOverrides = SignalOverrides()
+    signals: SignalOverrides = field(default_factory=SignalOverrides)
     thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     def with_ignored(self, names: Iterable[str], *, reason: str) -> Config:

@@ -58,7 +58,7 @@ def awkward_runs() -> Iterator[tuple[str, Run]]:
     }
     yield "empty", _run({})
     for name, (step, value) in shapes.items():
-        yield name, _run({tag: (step, value) for tag in _TAGS})
+        yield name, _run(dict.fromkeys(_TAGS, (step, value)))
         yield f"{name}, loss only", _run({"train/loss": (step, value)})
 
 

@@ -50,7 +50,7 @@ def _announced(runs: Iterable[Run], advance: Callable[[str], None]) -> Iterator[
 def _progress_line() -> Iterator[Callable[[str], None]]:
     """A line on the terminal that says which run is being read, once reading takes over a second."""
     if not sys.stderr.isatty():
-        yield lambda name: None
+        yield lambda _name: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

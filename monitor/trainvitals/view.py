@@ -122,7 +122,7 @@ class RunView:
 
     @cached_property
     def judged_loss(self) -> LossCurve | None:
-        """The loss whose progress speaks for the run: the one with a clear verdict, the less noisy one before the other.
+        """The loss whose progress speaks for the run: one with a clear verdict, the less noisy before the other.
 
         A validation loss is what the training is for, but is often logged too rarely or too noisily to tell.
         """

@@ -35,7 +35,7 @@ def run_block(diagnosis: Diagnosis, *, width: int, verbose: bool) -> Iterator[Te
     worst = wording.worst_open_finding(diagnosis)
     yield _header(diagnosis, worst, width)
     if worst is not None:
-        yield from _finding(worst, diagnosis, width=width, verbose=verbose)
+        yield from _finding(worst, width=width, verbose=verbose)
     yield from _also(diagnosis, worst, width=width, verbose=verbose)
     if worst is not None:
         yield from _continuation(diagnosis)
@@ -62,7 +62,7 @@ def _headline(diagnosis: Diagnosis, worst: Finding | None) -> str:
     return f"{wording.finding_headline(worst)}{loss}"
 
 
-def _finding(finding: Finding, diagnosis: Diagnosis, *, width: int, verbose: bool) -> Iterator[Text]:
+def _finding(finding: Finding, *, width: int, verbose: bool) -> Iterator[Text]:
     yield _labelled("WHAT", visible(finding.summary))
     evidence = finding.evidence if verbose else finding.evidence[:EVIDENCE_SHOWN]
     for item in evidence:
@@ -116,7 +116,7 @@ def _also(diagnosis: Diagnosis, worst: Finding | None, *, width: int, verbose: b
         label = "NOTE" if finding.severity is Severity.INFO else "ALSO"
         if verbose and finding.severity is not Severity.INFO:
             yield _labelled(label, wording.finding_headline(finding))
-            yield from _finding(finding, diagnosis, width=width, verbose=True)
+            yield from _finding(finding, width=width, verbose=True)
         else:
             yield _labelled(label, f"{wording.finding_headline(finding)}: {visible(finding.summary)}")
     accepted = [finding for finding in diagnosis.findings if finding.state == "accepted"]
