@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from trainvitals.maths.foreign_row import last_row
 from trainvitals.model import LayerSeries, Progress, Reason, Restart, Run, Series, Verdict
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class LossCurve:
     Args:
         split: on which data; suite: which validation set, ``""`` for the unnamed one.
         recorded: the latest value at each step, non-finite ones included, steps strictly increasing.
-        curve: its finite points.
+        curve: its finite points. A last validation row measured on other data is in neither.
         restarts: the steps at which this curve continues after a restart.
     """
 
@@ -159,10 +160,16 @@ class RunView:
         return assessment.verdict is Verdict.INCONCLUSIVE, assessment.minimum_detectable_gain / assessment.delta
 
     def _loss_curve(self, tag: str, split: Literal["train", "val"], suite: str) -> LossCurve:
-        recorded = self.series(tag)
+        recorded = self._own_rows(self.run.series[tag], split).latest()
         curve = recorded.finite()
         restarts = tuple(restart.step for restart in self.restarts if self._touches(restart, curve))
         return LossCurve(split, suite, recorded, curve, restarts)
+
+    @staticmethod
+    def _own_rows(series: Series, split: Literal["train", "val"]) -> Series:
+        """The series without a last row that a final evaluation on other data appended."""
+        row = last_row(series.step, series.value) if split == "val" else None
+        return series if row is None or not row.is_foreign() else series.take(slice(0, -1))
 
     @staticmethod
     def _touches(restart: Restart, curve: Series) -> bool:

@@ -1,0 +1,1 @@
+"""What kind of recording this is, before anything in it is judged."""
