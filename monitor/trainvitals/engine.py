@@ -12,7 +12,7 @@ from trainvitals.config import Config
 from trainvitals.errors import ConfigError
 from trainvitals.interventions.registry import all_interventions
 from trainvitals.model import Diagnosis, Finding, NotAssessed, Problem, Progress, Run, Severity, Status, Suggestion
-from trainvitals.rules.registry import find_rule, select_rules
+from trainvitals.rules.registry import broken_plugins, find_rule, select_rules
 from trainvitals.rules.rule import NotEnough, Rule
 from trainvitals.signals import understand
 from trainvitals.view import RunView
@@ -51,7 +51,7 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
         findings=tuple(sorted(findings, key=_worst_first)),
         root_causes=root_causes(findings),
         not_assessed=tuple(outcome.not_assessed),
-        problems=(*run.problems, *outcome.problems),
+        problems=(*run.problems, *broken_plugins(), *outcome.problems),
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from functools import cache
 from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from trainvitals.errors import RuleContractError, UnknownRuleError
+from trainvitals.model import Problem
 from trainvitals.rules.rule import Rule
 
 ENTRY_POINT = "trainvitals.rules"
@@ -33,20 +35,14 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
 
 @cache
 def all_rules() -> tuple[Rule[Any], ...]:
-    """Every rule, ordered by code.
+    """Every rule, ordered by code. A plugin that cannot be used is left out; ``broken_plugins`` names it."""
+    return _load()[0]
 
-    Raises:
-        RuleContractError: a plugin brings something that is no rule, or a name or code that is taken.
-    """
-    rules = [_built_in(module, cls) for module, cls in BUILT_IN]
-    rules.extend(_plugins())
-    seen: dict[str, Rule[Any]] = {}
-    for rule in rules:
-        for key in (rule.code, rule.name):
-            if key in seen:
-                raise RuleContractError(f"{key} belongs to {type(seen[key]).__name__} already", where=type(rule).__name__)
-            seen[key] = rule
-    return tuple(sorted(rules, key=lambda rule: rule.code))
+
+@cache
+def broken_plugins() -> tuple[Problem, ...]:
+    """The plugins that cannot be used, each with the reason."""
+    return _load()[1]
 
 
 def find_rule(name: str) -> Rule[Any]:
@@ -79,21 +75,33 @@ def select_rules(names: Iterable[str]) -> tuple[Rule[Any], ...]:
     return tuple(rule for rule in all_rules() if rule in chosen)
 
 
+@cache
+def _load() -> tuple[tuple[Rule[Any], ...], tuple[Problem, ...]]:
+    rules = [_built_in(module, cls) for module, cls in BUILT_IN]
+    problems: list[Problem] = []
+    for entry in entry_points(group=ENTRY_POINT):
+        try:
+            rules.append(_plugin(entry, taken={key for rule in rules for key in (rule.code, rule.name)}))
+        except Exception as error:  # a plugin is somebody else's code: whatever it raises, our own rules still run
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            problems.append(Problem("plugin-failed", f"entry point {entry.name}", f"{text}; its rule does not run"))
+    return tuple(sorted(rules, key=lambda rule: rule.code)), tuple(problems)
+
+
 def _built_in(module: str, cls: str) -> Rule[Any]:
     rule: Rule[Any] = getattr(import_module(f"trainvitals.rules.{module}"), cls)()
     return rule
 
 
-def _plugins() -> list[Rule[Any]]:
-    from importlib.metadata import entry_points
-
-    rules: list[Rule[Any]] = []
-    for entry in entry_points(group=ENTRY_POINT):
-        loaded = entry.load()
-        if not (isinstance(loaded, type) and issubclass(loaded, Rule)):
-            raise RuleContractError("a plugin must name a subclass of trainvitals.Rule", where=f"entry point {entry.name}")
-        rules.append(loaded())
-    return rules
+def _plugin(entry: EntryPoint, taken: Container[str]) -> Rule[Any]:
+    loaded = entry.load()
+    if not (isinstance(loaded, type) and issubclass(loaded, Rule)):
+        raise RuleContractError("a plugin must name a subclass of trainvitals.Rule")
+    rule: Rule[Any] = loaded()
+    for key in (rule.code, rule.name):
+        if key in taken:
+            raise RuleContractError(f"{key} is taken by another rule")
+    return rule
 
 
 def _unknown(name: str, known: Iterable[str]) -> UnknownRuleError:
