@@ -1,4 +1,4 @@
-"""Which backward steps are restarts, and which are jitter, counters that wrap or several values a step."""
+"""A restart is told from the steps; a late record, repeated steps and two writers in turn are none."""
 
 from __future__ import annotations
 
@@ -7,99 +7,92 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainvitals.formats.restarts import MOST_RESTARTS, StepBack, find_step_backs, order_by_tag
+from trainvitals.formats.restarts import find_common_restarts, find_restarts
 
 
-def found_in(rows: list[tuple[str, int]]) -> list[StepBack]:
-    names = sorted({tag for tag, _ in rows})
-    code = np.array([names.index(tag) for tag, _ in rows], np.int32)
-    step = np.array([step for _, step in rows], np.int64)
-    return find_step_backs(order_by_tag(code), step)[0]
+def steps(*parts: range | list[int]) -> np.ndarray:
+    return np.array([step for part in parts for step in part], dtype=np.int64)
 
 
-def log(*steps: range | list[int], tags: str = "ab") -> list[tuple[str, int]]:
-    return [(tag, step) for part in steps for step in part for tag in tags]
+def told(*parts: range | list[int]) -> list[tuple[int, int]]:
+    return [(restart.step, restart.previous_step) for restart in find_restarts(steps(*parts))]
 
 
-def test_a_process_that_goes_back_to_a_checkpoint_is_found_where_it_does():
-    rows = log(range(0, 1000, 10), range(500, 1500, 10))
-    assert found_in(rows) == [StepBack(row=200, step=500, previous_step=990)]
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        ((range(0, 1000, 10), range(500, 1500, 10)), [(500, 990)]),
+        ((range(0, 1000, 10), range(505, 1500, 10)), [(505, 990)]),
+        ((range(0, 1000, 10), range(500, 900, 10), range(0, 50, 10)), [(500, 990), (0, 890)]),
+        ((range(10), range(10), range(10)), [(0, 9), (0, 9)]),
+        (([1, 2, 3, 4, 5], [4, 5, 6, 7]), [(4, 5)]),
+        ((range(0, 1000, 10), [0]), [(0, 990)]),
+        (([1, 2, 4, 8, 16, 32, 64, 128], [16, 32, 64, 128, 256]), [(16, 128)]),
+        ((range(0, 1_000_000, 1000), [400_500, 401_500, 402_500]), [(400_500, 999_000)]),
+    ],
+)
+def test_a_recording_that_covers_old_ground_again_is_a_restart(parts, expected):
+    assert told(*parts) == expected
 
 
-def test_stacked_runs_are_found_each():
-    rows = log(range(100), range(100), range(40), range(100))
-    assert [(back.row, back.step, back.previous_step) for back in found_in(rows)] == [
-        (200, 0, 99),
-        (400, 0, 99),
-        (480, 0, 39),
-    ]
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (range(100),),
+        ([5],),
+        ([],),
+        ([0, 0, 0, 1, 1, 1, 2, 2, 2],),
+        ([0, 1, 2, 4, 3, 5, 6, 8, 7, 9],),
+        ([0, 10, 20, 40, 30],),
+        ([step + offset for step in range(0, 2000, 10) for offset in (100, 0)],),
+        (range(100, 0, -1),),
+    ],
+    ids=["steady", "one", "none", "repeated", "late", "late-at-the-end", "two-writers", "newest-first"],
+)
+def test_what_is_no_restart(parts):
+    assert told(*parts) == []
 
 
-@pytest.mark.parametrize("distance", [1, 2, 3])
-def test_records_that_arrive_a_few_intervals_late_are_no_restart(distance):
-    steps = [step * 10 for step in range(100)]
-    for place in range(10, 90, 2 * distance):
-        steps[place], steps[place + distance] = steps[place + distance], steps[place]
-    assert found_in(log(steps)) == []
+def test_two_writers_of_unequal_pace_are_not_restarts():
+    fast = iter(range(1000, 3000, 10))
+    records = []
+    for slow in range(0, 1200, 30):
+        records += [slow, slow + 10, slow + 20, next(fast)]
+    assert told(records) == []
 
 
-def test_several_values_a_step_are_no_restart():
-    assert found_in(log([step for step in range(100) for _ in range(3)])) == []
+def test_series_that_show_the_same_restart_tell_it_once():
+    train = steps(range(0, 100, 10), range(50, 200, 10))
+    val = steps([25, 50, 75, 100], [75, 100, 125, 150])
+    rows_of_train = np.arange(len(train)) * 2
+    rows_of_val = np.array([5, 9, 13, 17, 25, 31, 37, 43])
+    restarts = find_common_restarts([(train, rows_of_train), (val, rows_of_val)], where="log.csv")
+    assert [(r.step, r.previous_step, r.kind, r.where) for r in restarts] == [(50, 100, "step-back", "log.csv")]
 
 
-def test_one_stray_record_far_back_is_no_restart():
-    assert found_in(log([*range(100), 3, *range(100, 200)])) == []
+def test_restarts_at_different_places_stay_apart():
+    curve = steps(range(100), range(50, 150))
+    early = find_common_restarts([(curve, np.arange(200)), (curve, np.arange(200) + 150)])
+    assert len(early) == 2
 
 
-def test_a_counter_that_wraps_beside_tags_that_go_on_is_no_restart():
-    rows = [row for step in range(300) for row in (("loss", step), ("rate", step), ("batch", step % 50))]
-    assert found_in(rows) == []
+def test_a_million_steps_that_go_back_all_the_time_are_judged_at_once():
+    assert find_restarts(np.tile(np.array([5, 0], dtype=np.int64), 500_000)) == ()
 
 
-def test_a_tag_that_is_logged_rarely_does_not_outvote_the_one_that_goes_back():
-    rows = []
-    for step in [*range(0, 1450, 10), *range(1100, 3000, 10)]:
-        rows.append(("loss", step))
-        if step % 1000 == 0:
-            rows += [(f"val{suite}", step) for suite in range(9)]
-    assert [(back.step, back.previous_step) for back in found_in(rows)] == [(1100, 1440)]
+@given(st.lists(st.integers(-(2**62), 2**62), max_size=60))
+def test_any_steps_are_judged_and_every_restart_is_a_real_step_back(values):
+    recorded = np.array(values, dtype=np.int64)
+    pairs = set(zip(values[1:], values, strict=False))
+    for restart in find_restarts(recorded):
+        assert restart.step < restart.previous_step
+        assert (restart.step, restart.previous_step) in pairs
 
 
-def test_a_tag_in_epochs_does_not_hide_a_restart_in_steps():
-    rows = []
-    for step in [*range(0, 1000, 10), *range(200, 1000, 10)]:
-        rows += [("loss", step), ("epoch/accuracy", step // 100)] if step % 100 == 0 else [("loss", step)]
-    assert [(back.step, back.previous_step) for back in found_in(rows)] == [(200, 990)]
-
-
-def test_a_counter_that_wraps_without_end_is_counted_and_not_listed():
-    step = np.tile(np.arange(20), 3 * MOST_RESTARTS)
-    found, wraps = find_step_backs(order_by_tag(np.zeros(len(step), np.int32)), step)
-    assert found == []
-    assert wraps == 3 * MOST_RESTARTS - 1
-
-
-def test_more_tags_than_two_bytes_count_are_ordered_like_few():
-    code = np.random.default_rng(0).integers(0, 70_000, 200_000).astype(np.int32)
-    tags = order_by_tag(code)
-    assert np.array_equal(tags.order, np.argsort(code, kind="stable"))
-    assert np.array_equal(tags.code, np.unique(code))
-    assert np.array_equal(np.diff(tags.bounds), np.unique(code, return_counts=True)[1])
-
-
-def test_no_rows_have_no_order_and_no_restart():
-    tags = order_by_tag(np.zeros(0, np.int32))
-    assert tags.bounds.tolist() == [0]
-    assert find_step_backs(tags, np.zeros(0, np.int64)) == ([], 0)
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(-(2**63), 2**63 - 1)), max_size=40))
-def test_any_rows_are_survived_and_every_place_is_a_real_step_back(rows):
-    for back in found_in(rows):
-        assert back.step < back.previous_step
-        assert 0 < back.row < len(rows)
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), max_size=60))
-def test_growing_steps_have_no_restart(rows):
-    assert found_in(sorted(rows, key=lambda row: row[1])) == []
+@given(st.integers(3, 60), st.integers(3, 60), st.integers(0, 1000), st.integers(1, 500))
+def test_going_back_by_three_records_or_more_is_always_found(before, after, first, stride):
+    head = first + stride * np.arange(before)
+    back = head[max(0, before - 1 - after)]
+    tail = back + stride * np.arange(after + 3)
+    found = find_restarts(np.concatenate([head, tail]).astype(np.int64))
+    assert [restart.step for restart in found] == [back]
