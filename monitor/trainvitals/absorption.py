@@ -26,7 +26,9 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
     root_of: dict[int, int] = {}
     for symptom_index, symptom in enumerate(findings):
         for root_index, root in enumerate(findings):
-            if symptom.name in absorbs.get(root.name, ()) and _begins_no_earlier(symptom, root, tolerance_steps):
+            explains = symptom.name in absorbs.get(root.name, ())
+            in_a_circle = _last_root(root_index, root_of) == symptom_index
+            if explains and not in_a_circle and _begins_no_earlier(symptom, root, tolerance_steps):
                 root_of[symptom_index] = root_index
                 break
     consequences: dict[int, list[str]] = {}
@@ -46,9 +48,6 @@ def _begins_no_earlier(symptom: Finding, root: Finding, tolerance_steps: float) 
 
 
 def _last_root(index: int, root_of: Mapping[int, int]) -> int:
-    # Bounded by the number of findings: two rules that name each other must not turn in circles.
-    for _ in range(len(root_of)):
-        if index not in root_of:
-            break
+    while index in root_of:
         index = root_of[index]
     return index

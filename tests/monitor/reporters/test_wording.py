@@ -1,0 +1,55 @@
+"""Numbers and verdicts read as a person would write them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.monitor.reporters.diagnoses import HEALTHY, SICK, UNDETERMINED
+
+from trainvitals.model import Progress, Reason, Verdict
+from trainvitals.reporters import wording
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(2.3149, "2.31"), (0.000213, "0.000213"), (12400.0, "12,400"), (1e-9, "1e-09"), (0.0, "0"), (float("nan"), "nan")],
+)
+def test_three_significant_digits(value: float, text: str) -> None:
+    assert wording.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("gain", "low", "high", "text"),
+    [
+        (0.021, 0.015, 0.027, "0.021 ± 0.006"),
+        (0.0001, -0.0039, 0.0041, "0.000 ± 0.004"),
+        (120.0, 100.0, 140.0, "120 ± 20"),
+        (1.0, 1.0, 1.0, "1.00 ± 0.00"),
+    ],
+)
+def test_a_gain_has_as_many_digits_as_its_interval_deserves(gain: float, low: float, high: float, text: str) -> None:
+    progress = Progress("loss", Verdict.SLOW, None, gain, low, high, 10)
+    assert wording.gain(progress) == text
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("reason", [None, *Reason])
+def test_every_verdict_with_every_reason_has_a_sentence(verdict: Verdict, reason: Reason | None) -> None:
+    progress = replace(SICK.progress, verdict=verdict, reason=reason)
+    assert len(wording.progress_sentence(replace(SICK, progress=progress))) > 10
+    assert wording.progress_word(progress)
+
+
+def test_too_few_points_say_until_when_to_wait() -> None:
+    run = replace(UNDETERMINED, first_step=10, last_step=180)
+    expected = "18 points; a verdict on progress needs about 60 (every 10 steps: until step 600)"
+    assert wording.progress_sentence(run) == expected
+
+
+def test_the_worst_finding_is_never_an_accepted_one_or_a_note() -> None:
+    plateau, spikes = SICK.findings
+    accepted = replace(plateau, state="accepted")
+    assert wording.worst_open_finding(replace(SICK, findings=(accepted, spikes))) is None
+    assert wording.worst_open_finding(SICK) is plateau
+    assert wording.worst_open_finding(HEALTHY) is None

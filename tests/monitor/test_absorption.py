@@ -1,0 +1,54 @@
+"""One event is one finding."""
+
+from __future__ import annotations
+
+from trainvitals.absorption import absorb
+from trainvitals.model import Finding, Severity
+
+SPAN_STEPS = 1000
+ABSORBS = {
+    "non-finite-loss": ("diverging-loss", "loss-spikes"),
+    "diverging-loss": ("loss-spikes", "plateau"),
+    "chicken": ("egg",),
+    "egg": ("chicken",),
+}
+
+
+def found(name: str, first_step: int | None) -> Finding:
+    return Finding("LOS999", name, Severity.WARNING, 0.9, name, first_step=first_step)
+
+
+def test_a_symptom_that_begins_later_goes_to_its_root() -> None:
+    root, symptom = found("non-finite-loss", 500), found("loss-spikes", 600)
+    (kept,) = absorb([symptom, root], ABSORBS, SPAN_STEPS)
+    assert (kept.name, kept.consequences) == ("non-finite-loss", ("loss-spikes",))
+
+
+def test_an_event_long_before_the_root_stays_its_own_finding() -> None:
+    kept = absorb([found("loss-spikes", 100), found("non-finite-loss", 500)], ABSORBS, SPAN_STEPS)
+    assert [finding.name for finding in kept] == ["loss-spikes", "non-finite-loss"]
+
+
+def test_two_percent_of_the_run_is_forgiven_in_the_dates() -> None:
+    assert len(absorb([found("non-finite-loss", 500), found("loss-spikes", 480)], ABSORBS, SPAN_STEPS)) == 1
+    assert len(absorb([found("non-finite-loss", 500), found("loss-spikes", 479)], ABSORBS, SPAN_STEPS)) == 2
+
+
+def test_a_chain_goes_to_its_last_root() -> None:
+    chain = [found("plateau", 520), found("diverging-loss", 510), found("non-finite-loss", 500)]
+    (kept,) = absorb(chain, ABSORBS, SPAN_STEPS)
+    assert kept.consequences == ("diverging-loss", "plateau")
+
+
+def test_findings_without_steps_are_taken_to_belong_together() -> None:
+    assert len(absorb([found("non-finite-loss", None), found("loss-spikes", 3)], ABSORBS, SPAN_STEPS)) == 1
+
+
+def test_rules_that_name_each_other_do_not_make_both_vanish() -> None:
+    kept = absorb([found("chicken", 5), found("egg", 5)], ABSORBS, SPAN_STEPS)
+    assert len(kept) == 1
+
+
+def test_nothing_to_absorb_changes_nothing() -> None:
+    findings = (found("plateau", 1), found("overfitting", 2))
+    assert absorb(findings, ABSORBS, SPAN_STEPS) == findings
