@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from rich.text import Text
 
-from trainvitals.model import Cause, Diagnosis, Finding, Problem, Severity, Status, Suggestion
+from trainvitals.model import Cause, Diagnosis, Finding, Problem, Severity, Status, Suggestion, likelihood_in_words
 from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
 
@@ -17,165 +19,180 @@ STATUS_STYLES = {
     Status.UNDETERMINED: "dim",
 }
 
+INDENT = "  "
 LABEL_WIDTH = 7
-# How many lines of a kind one screen has room for; --verbose shows all.
+# How much of a kind one screen has room for; --verbose shows all.
 EVIDENCE_SHOWN = 2
 ALSO_SHOWN = 3
 NOT_JUDGED_SHOWN = 2
 PROBLEMS_SHOWN = 3
+LAYERS_SHOWN = 4
 
 
-def run_block(diagnosis: Diagnosis, *, width: int, verbose: bool) -> Iterator[Text]:
+Item = TypeVar("Item")
+
+
+class RunBlock:
     """The lines of one run's report.
 
     Args:
-        width: columns to right-align to.
+        diagnosis: what to report.
+        width: columns to wrap at and to right-align to.
         verbose: every finding, all evidence, all suggestions with their code, all that was not judged.
     """
-    worst = wording.worst_open_finding(diagnosis)
-    yield _header(diagnosis, worst, width)
-    if worst is not None:
-        yield from _finding(worst, width=width, verbose=verbose)
-    yield from _also(diagnosis, worst, width=width, verbose=verbose)
-    if worst is not None:
-        yield from _continuation(diagnosis)
-    yield from _not_judged(diagnosis, verbose=verbose)
-    yield from _problems(diagnosis.problems, verbose=verbose)
 
+    def __init__(self, diagnosis: Diagnosis, *, width: int, verbose: bool) -> None:
+        self.diagnosis = diagnosis
+        self.width = width
+        self.verbose = verbose
+        self.worst = wording.worst_open_finding(diagnosis)
 
-def _header(diagnosis: Diagnosis, worst: Finding | None, width: int) -> Text:
-    line = Text()
-    line.append(wording.run_name(diagnosis), style="bold")
-    line.append("  ")
-    line.append(f"● {wording.STATUS_WORDS[diagnosis.status]}", style=STATUS_STYLES[diagnosis.status])
-    line.append(f"   {_headline(diagnosis, worst)}")
-    return _with_right(line, wording.extent(diagnosis), width)
+    def lines(self) -> Iterator[Text]:
+        """From the verdict down to the damage in the files."""
+        yield self._header()
+        if self.worst is not None:
+            yield from self._finding(self.worst)
+        yield from self._others()
+        yield from self._accepted()
+        if self.worst is not None:
+            yield from self._continuation()
+        yield from self._not_judged()
+        yield from self._problems()
 
+    def _header(self) -> Text:
+        diagnosis = self.diagnosis
+        line = Text()
+        line.append(wording.run_name(diagnosis), style="bold")
+        line.append("  ")
+        line.append(f"● {wording.STATUS_WORDS[diagnosis.status]}", style=STATUS_STYLES[diagnosis.status])
+        line.append(f"   {self._headline()}")
+        return self._with_right(line, wording.extent(diagnosis))
 
-def _headline(diagnosis: Diagnosis, worst: Finding | None) -> str:
-    if worst is None:
-        if diagnosis.status is Status.UNDETERMINED and diagnosis.findings:
-            return f"{visible(diagnosis.findings[0].summary)}"
-        return wording.progress_sentence(diagnosis.progress)
-    level = diagnosis.progress.level
-    loss = "" if level is None else f", loss {wording.number(level)}"
-    return f"{wording.finding_headline(worst)}{loss}"
+    def _headline(self) -> str:
+        diagnosis = self.diagnosis
+        if self.worst is not None:
+            level = diagnosis.progress.level
+            return wording.finding_headline(self.worst) + ("" if level is None else f", loss {wording.number(level)}")
+        if self._headline_finding is not None:
+            return visible(self._headline_finding.summary)
+        return wording.progress_sentence(diagnosis)
 
+    @property
+    def _headline_finding(self) -> Finding | None:
+        """What stands for a run that could not be judged."""
+        undetermined = self.diagnosis.status is Status.UNDETERMINED
+        return next(iter(self.diagnosis.open_findings), None) if undetermined and self.worst is None else None
 
-def _finding(finding: Finding, *, width: int, verbose: bool) -> Iterator[Text]:
-    yield _labelled("WHAT", visible(finding.summary))
-    evidence = finding.evidence if verbose else finding.evidence[:EVIDENCE_SHOWN]
-    for item in evidence:
-        yield _labelled("", visible(item.text), style="dim")
-    if finding.layers:
-        yield _labelled("", f"in {_layers(finding.layers, verbose=verbose)}", style="dim")
-    if finding.consequences:
-        yield _labelled("", f"explains also: {', '.join(finding.consequences)}", style="dim")
-    for cause in sorted(finding.causes, key=lambda cause: -cause.confidence)[: None if verbose else 1]:
-        yield from _cause(cause, width)
-    yield from _suggestions(finding, verbose=verbose)
+    def _finding(self, finding: Finding) -> Iterator[Text]:
+        yield from self._paragraph("WHAT", finding.summary)
+        if self.verbose or not finding.causes:
+            for item in self._some(finding.evidence, EVIDENCE_SHOWN):
+                yield from self._paragraph("", item.text, style="dim")
+        if finding.layers:
+            yield from self._paragraph("", f"in {', '.join(self._layers(finding.layers))}", style="dim")
+        if finding.consequences:
+            yield from self._paragraph("", f"explains also: {', '.join(finding.consequences)}", style="dim")
+        for cause in self._some(sorted(finding.causes, key=lambda cause: -cause.confidence), 1):
+            yield from self._cause(cause)
+        for suggestion in self._some(finding.interventions, 1):
+            yield from self._suggestion(suggestion)
+        left = len(finding.interventions) - 1
+        more = f"{left} more suggestion{'s' if left > 1 else ''}: --verbose" if left > 0 and not self.verbose else ""
+        yield from self._paragraph("", f"→ trainvitals explain {finding.name}", style="dim", right=more)
 
+    def _cause(self, cause: Cause) -> Iterator[Text]:
+        yield from self._paragraph("WHY", cause.name, right=likelihood_in_words(cause.confidence))
+        for word, texts in (("for", cause.evidence_for), ("against", cause.evidence_against)):
+            if texts:
+                yield from self._paragraph("", f"{word:<9}{'; '.join(texts)}", hanging=9)
+        if cause.would_decide:
+            yield from self._paragraph("", f"{'decide':<9}{cause.would_decide}", hanging=9)
 
-def _cause(cause: Cause, width: int) -> Iterator[Text]:
-    from trainvitals.model import likelihood_in_words
+    def _suggestion(self, suggestion: Suggestion) -> Iterator[Text]:
+        yield from self._paragraph("TRY", suggestion.summary, style="bold")
+        yield from self._paragraph("", f"{'expect':<9}{suggestion.expected}", hanging=9)
+        yield from self._paragraph("", f"{'risk':<9}{suggestion.risk}", hanging=9)
+        if self.verbose:
+            for code_line in suggestion.how.splitlines():
+                yield Text(f"{INDENT}{' ' * LABEL_WIDTH}    {visible(code_line)}", style="cyan")
 
-    yield _with_right(_labelled("WHY", cause.name), likelihood_in_words(cause.confidence), width)
-    if cause.evidence_for:
-        yield _labelled("", f"for      {visible('; '.join(cause.evidence_for))}")
-    if cause.evidence_against:
-        yield _labelled("", f"against  {visible('; '.join(cause.evidence_against))}")
-    if cause.would_decide:
-        yield _labelled("", f"decide   {visible(cause.would_decide)}")
+    def _others(self) -> Iterator[Text]:
+        shown_above = (self.worst, self._headline_finding)
+        others = [finding for finding in self.diagnosis.open_findings if finding not in shown_above]
+        for finding in self._some(others, ALSO_SHOWN):
+            label = "NOTE" if finding.severity is Severity.INFO else "ALSO"
+            if self.verbose and finding.severity is not Severity.INFO:
+                yield from self._paragraph(label, wording.finding_headline(finding))
+                yield from self._finding(finding)
+            else:
+                yield from self._paragraph(label, f"{wording.finding_headline(finding)}: {finding.summary}")
+        yield from self._more(others, ALSO_SHOWN)
 
+    def _accepted(self) -> Iterator[Text]:
+        accepted = [finding for finding in self.diagnosis.findings if finding.state == "accepted"]
+        for finding in self._some(accepted, ALSO_SHOWN):
+            yield from self._paragraph("", f"accepted: {finding.name} ({finding.accepted_because})", style="dim")
+        yield from self._more(accepted, ALSO_SHOWN)
 
-def _suggestions(finding: Finding, *, verbose: bool) -> Iterator[Text]:
-    for suggestion in finding.interventions if verbose else finding.interventions[:1]:
-        yield from _suggestion(suggestion, verbose=verbose)
-    left = len(finding.interventions) - 1
-    more = f"{left} more suggestion{'s' if left > 1 else ''}: --verbose" if left > 0 and not verbose else ""
-    yield _labelled("", f"→ trainvitals explain {finding.name}" + (f"          {more}" if more else ""), style="dim")
+    def _continuation(self) -> Iterator[Text]:
+        progress, last_step = self.diagnosis.progress, self.diagnosis.last_step
+        if progress.gain is not None and progress.horizon_steps and last_step is not None:
+            span = f"{wording.step(last_step)} → {wording.step(last_step + progress.horizon_steps)}"
+            yield from self._paragraph("IF YOU CONTINUE", f"{span}: gain {wording.gain(progress)}")
 
+    def _not_judged(self) -> Iterator[Text]:
+        rules = self.diagnosis.not_assessed
+        if self.verbose or len(rules) == 1:
+            for rule in rules:
+                yield from self._paragraph("NOT JUDGED", f"{rule.name} ({rule.how})", style="dim")
+        elif rules:
+            named = ", ".join(rule.name for rule in rules[:NOT_JUDGED_SHOWN])
+            left = len(rules) - NOT_JUDGED_SHOWN
+            more = f" and {left} more" if left > 0 else ""
+            yield from self._paragraph("NOT JUDGED", f"{named}{more}: --verbose says what to log", style="dim")
 
-def _suggestion(suggestion: Suggestion, *, verbose: bool) -> Iterator[Text]:
-    yield _labelled("TRY", visible(suggestion.summary), style="bold")
-    yield _labelled("", f"expect   {visible(suggestion.expected)}")
-    yield _labelled("", f"risk     {visible(suggestion.risk)}")
-    if verbose:
-        for code_line in suggestion.how.splitlines():
-            yield _labelled("", f"    {visible(code_line)}", style="cyan")
+    def _problems(self) -> Iterator[Text]:
+        problems: Sequence[Problem] = self.diagnosis.problems
+        for problem in self._some(problems, PROBLEMS_SHOWN):
+            times = f" ({problem.count:,} times)" if problem.count > 1 else ""
+            where = visible(problem.where, longest=60)
+            yield from self._paragraph("FILES", f"{where}: {problem.text}{times}", style="yellow")
+        yield from self._more(problems, PROBLEMS_SHOWN)
 
+    def _some(self, items: Sequence[Item], few: int) -> Sequence[Item]:
+        return items if self.verbose else items[:few]
 
-def _also(diagnosis: Diagnosis, worst: Finding | None, *, width: int, verbose: bool) -> Iterator[Text]:
-    others = [finding for finding in diagnosis.open_findings if finding is not worst]
-    if worst is None and diagnosis.status is Status.UNDETERMINED:
-        others = others[1:]  # the first one is the headline
-    for index, finding in enumerate(others):
-        if not verbose and index == ALSO_SHOWN:
-            yield _labelled("", f"{len(others) - index} more: --verbose", style="dim")
-            break
-        label = "NOTE" if finding.severity is Severity.INFO else "ALSO"
-        if verbose and finding.severity is not Severity.INFO:
-            yield _labelled(label, wording.finding_headline(finding))
-            yield from _finding(finding, width=width, verbose=True)
-        else:
-            yield _labelled(label, f"{wording.finding_headline(finding)}: {visible(finding.summary)}")
-    accepted = [finding for finding in diagnosis.findings if finding.state == "accepted"]
-    for finding in accepted if verbose else accepted[:ALSO_SHOWN]:
-        yield _labelled("", f"accepted: {finding.name} ({visible(finding.accepted_because or '')})", style="dim")
-    if len(accepted) > ALSO_SHOWN and not verbose:
-        yield _labelled("", f"{len(accepted) - ALSO_SHOWN} more accepted: --verbose", style="dim")
+    def _more(self, items: Sequence[object], few: int) -> Iterator[Text]:
+        if len(items) > few and not self.verbose:
+            yield from self._paragraph("", f"{len(items) - few} more: --verbose", style="dim")
 
+    def _layers(self, layers: tuple[str, ...]) -> Sequence[str]:
+        if self.verbose or len(layers) <= LAYERS_SHOWN:
+            return layers
+        return (layers[0], "…", f"{layers[-1]} ({len(layers)} layers)")
 
-def _continuation(diagnosis: Diagnosis) -> Iterator[Text]:
-    progress = diagnosis.progress
-    if progress.gain is None or not progress.horizon_steps or diagnosis.last_step is None:
-        return
-    until = diagnosis.last_step + progress.horizon_steps
-    span = f"{wording.step(diagnosis.last_step)} → {wording.step(until)}"
-    yield _labelled("IF YOU CONTINUE", f"{span}: gain {wording.gain(progress)}")
-
-
-def _not_judged(diagnosis: Diagnosis, *, verbose: bool) -> Iterator[Text]:
-    rules = diagnosis.not_assessed
-    if not rules:
-        return
-    if verbose:
-        for rule in rules:
-            yield _labelled("NOT JUDGED", f"{rule.name}: needs {', '.join(rule.missing)}; {visible(rule.how)}")
-        return
-    named = ", ".join(rule.name for rule in rules[:NOT_JUDGED_SHOWN])
-    more = f" and {len(rules) - NOT_JUDGED_SHOWN} more: --verbose" if len(rules) > NOT_JUDGED_SHOWN else ""
-    hint = f" ({visible(rules[0].how)})" if len(rules) == 1 else ""
-    yield _labelled("NOT JUDGED", f"{named}{hint}{more}", style="dim")
-
-
-def _problems(problems: tuple[Problem, ...], *, verbose: bool) -> Iterator[Text]:
-    shown = problems if verbose else problems[:PROBLEMS_SHOWN]
-    for problem in shown:
-        times = f" ({problem.count:,} times)" if problem.count > 1 else ""
-        yield _labelled(
-            "FILES", f"{visible(problem.where, longest=60)}: {visible(problem.text)}{times}", style="yellow"
+    def _paragraph(
+        self, label: str, text: str, *, style: str = "", hanging: int = 0, right: str = ""
+    ) -> Iterator[Text]:
+        """A label and its text, wrapped under itself; ``right`` stands at the right edge of the first line."""
+        head = label.ljust(LABEL_WIDTH) if len(label) < LABEL_WIDTH else f"{label}  "
+        room = self.width - len(INDENT) - len(head) - (len(right) + 3 if right else 0)
+        # Long words are names of files and tags: breaking them would make them wrong.
+        wrapped = textwrap.wrap(
+            visible(text),
+            max(40, room),
+            subsequent_indent=" " * hanging,
+            break_long_words=False,
+            break_on_hyphens=False,
         )
-    if len(shown) < len(problems):
-        yield _labelled("", f"{len(problems) - len(shown)} more: --verbose", style="dim")
+        for index, part in enumerate(wrapped or [""]):
+            line = Text(INDENT)
+            line.append(head if index == 0 else " " * len(head), style="bold")
+            line.append(part, style=style)
+            yield self._with_right(line, right) if index == 0 else line
 
-
-def _layers(layers: tuple[str, ...], *, verbose: bool) -> str:
-    if verbose or len(layers) <= 4:
-        return ", ".join(visible(layer) for layer in layers)
-    return f"{visible(layers[0])} … {visible(layers[-1])} ({len(layers)} layers)"
-
-
-def _labelled(label: str, text: str, *, style: str = "") -> Text:
-    line = Text("  ")
-    line.append(label.ljust(LABEL_WIDTH) if len(label) <= LABEL_WIDTH else f"{label}  ", style="bold")
-    line.append(text, style=style)
-    return line
-
-
-def _with_right(line: Text, right: str, width: int) -> Text:
-    gap = width - line.cell_len - len(right)
-    if right:
-        line.append(" " * max(3, gap))
-        line.append(right, style="dim")
-    return line
+    def _with_right(self, line: Text, right: str) -> Text:
+        if right:
+            line.append(" " * max(3, self.width - line.cell_len - len(right)))
+            line.append(right, style="dim")
+        return line

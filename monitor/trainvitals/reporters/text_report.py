@@ -9,11 +9,13 @@ from rich.console import Console
 from rich.text import Text
 
 from trainvitals.model import Diagnosis, Status
-from trainvitals.reporters.run_block import run_block
+from trainvitals.reporters.run_block import RunBlock
 from trainvitals.reporters.run_table import run_table
 
 # More runs than this do not fit on a screen as blocks.
 MOST_BLOCKS = 6
+# Longer lines are hard to read, and the right-hand column would drift away from what it belongs to.
+WIDEST = 120
 
 
 def print_text(diagnoses: Sequence[Diagnosis], console: Console, *, verbose: bool = False) -> None:
@@ -27,7 +29,7 @@ def print_text(diagnoses: Sequence[Diagnosis], console: Console, *, verbose: boo
         console.print(run_table(diagnoses))
     else:
         for diagnosis in diagnoses:
-            for line in run_block(diagnosis, width=min(console.width, 120), verbose=verbose):
+            for line in RunBlock(diagnosis, width=min(console.width, WIDEST), verbose=verbose).lines():
                 console.print(line, soft_wrap=not console.is_terminal)
     if len(diagnoses) > 1:
         console.print()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, isfinite, log10
+
 from trainvitals.model import Diagnosis, Finding, Progress, Reason, Severity, Status, Verdict
 from trainvitals.reporters.visible import visible
 
@@ -42,13 +44,13 @@ def gain(progress: Progress) -> str:
     return f"{progress.gain:.{digits}f} ± {half_width:.{digits}f}"
 
 
-def progress_sentence(progress: Progress) -> str:
+def progress_sentence(diagnosis: Diagnosis) -> str:
     """The progress verdict in one clause, for example ``progressing: next 3,000 steps should gain 0.021 ± 0.006``."""
+    progress = diagnosis.progress
     if progress.signal is None:
         return "no loss to judge progress by"
     if progress.reason is Reason.TOO_FEW_POINTS:
-        needed = f"; a verdict on progress needs about {progress.points_needed}" if progress.points_needed else ""
-        return f"{progress.points} points{needed}"
+        return f"{progress.points} point{'' if progress.points == 1 else 's'}{_needed(diagnosis)}"
     horizon = f"next {step(progress.horizon_steps)} steps" if progress.horizon_steps else "what comes next"
     reason = f" ({_REASON_WORDS[progress.reason]})" if progress.reason else ""
     if progress.verdict is Verdict.PROGRESSING:
@@ -63,6 +65,19 @@ def progress_sentence(progress: Progress) -> str:
     hidden = progress.minimum_detectable_gain
     limit = f": a gain below {number(hidden)} in the {horizon} cannot be seen" if hidden is not None else ""
     return f"progress unclear{reason}{limit}"
+
+
+def _needed(diagnosis: Diagnosis) -> str:
+    """How many points a verdict takes, and when the run will have them."""
+    progress = diagnosis.progress
+    if not progress.points_needed or diagnosis.first_step is None or diagnosis.last_step is None:
+        return ""
+    needed = f"; a verdict on progress needs about {progress.points_needed}"
+    if progress.points < 2 or diagnosis.last_step == diagnosis.first_step:
+        return needed
+    every_steps = (diagnosis.last_step - diagnosis.first_step) / (progress.points - 1)
+    until = diagnosis.first_step + round(every_steps * (progress.points_needed - 1))
+    return f"{needed} (every {number(round(every_steps, 1))} steps: until step {step(until)})"
 
 
 def progress_word(progress: Progress) -> str:
@@ -112,7 +127,5 @@ def run_name(diagnosis: Diagnosis, *, longest: int = 48) -> str:
 
 
 def _decimals(value: float) -> int:
-    """Decimals that show two significant digits of ``value``."""
-    from math import floor, isfinite, log10
-
-    return 3 if value <= 0 or not isfinite(value) else 1 - floor(log10(value))
+    """Decimals that show the first significant digit of ``value``."""
+    return 3 if value <= 0 or not isfinite(value) else -floor(log10(value))
