@@ -1,0 +1,49 @@
+"""Train the runs in ``sample_logs/`` again: ``python scripts/make_samples.py [--output FOLDER] [NAME ...]``.
+
+Each run is a real training of a small numpy model with a fixed seed and takes a few seconds. On the machine that made
+the logs in the repository the bytes are the same again; on another, sums may round differently in the last digits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+
+from samples.scenarios import SCENARIOS
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Train the scenarios that are named, or all."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(SCENARIOS)}; default all")
+    parser.add_argument("--output", type=Path, default=ROOT / "sample_logs", help="where the folders go")
+    arguments = parser.parse_args()
+    unknown = set(arguments.names) - set(SCENARIOS)
+    if unknown:
+        parser.error(f"no scenario {', '.join(sorted(unknown))}; there are: {', '.join(SCENARIOS)}")
+    for name in arguments.names or SCENARIOS:
+        began = time.perf_counter()
+        make(name, arguments.output / name)
+        print(f"{name}: {time.perf_counter() - began:.1f} s")
+
+
+def make(name: str, folder: Path) -> None:
+    """Train one scenario with the seed of its ``scenario.toml`` and put its log in place of the one in ``folder``."""
+    description = tomllib.loads((ROOT / "sample_logs" / name / "scenario.toml").read_text(encoding="utf-8"))
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        if old.name != "scenario.toml":
+            old.unlink()
+    # A run that diverges overflows: that is what it is here for.
+    with np.errstate(all="ignore"):
+        SCENARIOS[name](folder, np.random.default_rng(description["seed"]))
+
+
+if __name__ == "__main__":
+    main()

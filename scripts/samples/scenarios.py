@@ -1,0 +1,244 @@
+"""The sample runs: each function trains one model, with what goes wrong in it, and writes its log into a folder."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from samples.data import Data, imitation, spirals, text
+from samples.network import Adam, Network, Sgd
+from samples.training import Training, accuracy, constant, cosine, loss_of, warm_up
+from samples.writing import STEP_TIME_S, write_csv, write_event_file, write_json_lines, write_trainer_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from samples.training import Row
+
+
+def healthy(folder: Path, rng: np.random.Generator) -> None:
+    """A small language model on an invented language; nothing goes wrong."""
+    data = text(rng, 40_000)
+    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
+    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
+    training = Training(
+        model,
+        Adam(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=constant(1e-3),
+        validation=held_out,
+        every=20,
+        per_layer=True,
+        smoothed=True,
+    )
+    write_event_file(folder, training.run(0, 4000))
+
+
+def overfitting(folder: Path, rng: np.random.Generator) -> None:
+    """Too large a network learns by heart eighty points of which every fifth is mislabelled."""
+    train = spirals(rng, 80, classes=3, turns=0.4, noise=0.25)
+    mislabelled = rng.permutation(len(train))[: len(train) // 5]
+    train.targets[mislabelled] = (train.targets[mislabelled] + rng.integers(1, 3, len(mislabelled))) % 3
+    held_out = spirals(rng, 600, classes=3, turns=0.4, noise=0.25)
+    model, optimizer = Network(rng, [2, 128, 128, 3], "relu", gain=1.4), Adam()
+    table: list[dict[str, float]] = []
+    for epoch in range(300):
+        predicted = []
+        for batch in np.array_split(rng.permutation(len(train)), 5):
+            examples = train.take(batch)
+            values = model.outputs(examples.inputs)
+            loss, gradient = loss_of(values[-1], examples.targets)
+            optimizer.step(model.parameters, model.gradients(values, gradient), 1e-3)
+            predicted.append((loss, accuracy(values[-1], examples.targets)))
+        judged = model.outputs(held_out.inputs)[-1]
+        loss, right = np.mean(predicted, axis=0)
+        table.append(
+            {
+                "epoch": epoch,
+                "accuracy": float(right),
+                "loss": float(loss),
+                "val_accuracy": accuracy(judged, held_out.targets),
+                "val_loss": loss_of(judged, held_out.targets)[0],
+            }
+        )
+    write_csv(folder / "training.csv", table)
+
+
+def diverging(folder: Path, rng: np.random.Generator) -> None:
+    """The learning rate warms up past what the loss surface bears."""
+    data = imitation(rng, 4096, width=16, hidden=8, noise=0.1)
+    train, held_out = data.take(slice(3584)), data.take(slice(3584, None))
+    model = Network(rng, [16, 64, 64, 1], "tanh", gain=1.4)
+    training = Training(
+        model,
+        Sgd(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=warm_up(2.0, 4000),
+        validation=held_out,
+        every=5,
+        per_layer=True,
+    )
+    write_event_file(folder, training.run(0, 1500))
+
+
+def vanishing_gradients(folder: Path, rng: np.random.Generator) -> None:
+    """Nine sigmoid layers, initialised small: hardly any gradient reaches the first of them."""
+    train = spirals(rng, 2048, classes=3, turns=0.4, noise=0.1)
+    held_out = spirals(rng, 512, classes=3, turns=0.4, noise=0.1)
+    model = Network(rng, [2, *[32] * 8, 3], "sigmoid", gain=0.7)
+    training = Training(
+        model,
+        Sgd(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=constant(0.05),
+        validation=held_out,
+        every=20,
+        per_layer=True,
+    )
+    write_event_file(folder, training.run(0, 4000))
+
+
+def learning_rate_exhausted(folder: Path, rng: np.random.Generator) -> None:
+    """The schedule was given the number of steps of an earlier, shorter run: it is over long before the training."""
+    data = text(rng, 40_000)
+    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
+    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
+    training = Training(
+        model,
+        Adam(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=cosine(1e-3, 1600),
+        validation=held_out,
+        every=10,
+        smoothed=True,
+    )
+    steps = 4000
+    history: list[dict[str, float]] = []
+    for row in training.run(0, steps):
+        if row.step == 0:
+            continue
+        epoch = 10 * row.step / steps
+        history.append(
+            {
+                "epoch": epoch,
+                "grad_norm": row.values["train/grad_norm"],
+                "learning_rate": row.values["learning_rate/group0"],
+                "loss": row.values["train/loss"],
+                "step": row.step,
+            }
+        )
+        if "val/loss" in row.values:
+            history.append({"epoch": epoch, "eval_loss": row.values["val/loss"], "step": row.step})
+    write_trainer_state(folder / "trainer_state.json", history, steps=steps, epochs=10)
+
+
+def loss_spikes(folder: Path, rng: np.random.Generator) -> None:
+    """Every few hundred steps a batch arrives whose inputs nobody normalised."""
+    train = spirals(rng, 4096, classes=3, turns=0.8, noise=0.15)
+    held_out = spirals(rng, 512, classes=3, turns=0.8, noise=0.15)
+    model = Network(rng, [2, 64, 64, 3], "relu", gain=1.4)
+    bad_steps = set((10 * rng.integers(60, 600, 12)).tolist())
+
+    def batches(step: int) -> Data:
+        batch = train.batch(rng, 128)
+        return Data(25.0 * batch.inputs, batch.targets) if step in bad_steps else batch
+
+    training = Training(model, Adam(), batches=batches, rate=constant(5e-4), validation=held_out)
+    table = [
+        {"step": row.step} | {_flat(tag): value for tag, value in row.values.items()} for row in training.run(0, 6000)
+    ]
+    write_json_lines(folder / "metrics.jsonl", table)
+
+
+def restarted(folder: Path, rng: np.random.Generator) -> None:
+    """The job was killed at step 2,200 and went on from the checkpoint of step 2,000."""
+    data = text(rng, 40_000)
+    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
+    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
+    training = Training(
+        model,
+        Adam(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=constant(1e-3),
+        validation=held_out,
+        every=20,
+        smoothed=True,
+    )
+    rows = training.run(0, 2000)
+    checkpoint = copy.deepcopy((training.network, training.optimizer))
+    write_event_file(folder, rows + training.run(2000, 2200))
+    training.network, training.optimizer = checkpoint
+    training.recent.clear()
+    write_event_file(folder, training.run(2000, 4000), delay_s=2200 * STEP_TIME_S + 600.0, resume_step=2000)
+
+
+def not_learning(folder: Path, rng: np.random.Generator) -> None:
+    """The labels are shuffled apart from the inputs in every batch: there is nothing to learn."""
+    train = spirals(rng, 4096, classes=4, turns=0.4, noise=0.15)
+    held_out = spirals(rng, 512, classes=4, turns=0.4, noise=0.15)
+    model = Network(rng, [2, 32, 32, 4], "tanh", gain=0.5)
+
+    def batches(_step: int) -> Data:
+        batch = train.batch(rng, 128)
+        return Data(batch.inputs, rng.permutation(batch.targets))
+
+    training = Training(model, Sgd(), batches=batches, rate=constant(0.005), validation=held_out)
+    write_event_file(folder, training.run(0, 4000))
+
+
+def frozen_midway(folder: Path, rng: np.random.Generator) -> None:
+    """From step 1,500 on the optimizer holds a copy of the parameters: the model itself never changes again."""
+    data = text(rng, 40_000)
+    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
+    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
+    training = Training(
+        model,
+        Adam(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=constant(3e-4),
+        validation=held_out,
+        every=10,
+        smoothed=True,
+        detached_from=1500,
+    )
+    write_csv(folder / "metrics.csv", [_lightning(row) for row in training.run(0, 5000)])
+
+
+def too_short(folder: Path, rng: np.random.Generator) -> None:
+    """Twelve records of a run that has only begun."""
+    train = spirals(rng, 1024, classes=3, turns=0.8, noise=0.15)
+    model = Network(rng, [2, 64, 3], "tanh")
+    training = Training(model, Adam(), batches=lambda _step: train.batch(rng, 64), rate=constant(1e-3))
+    write_event_file(folder, training.run(0, 120))
+
+
+SCENARIOS: dict[str, Callable[[Path, np.random.Generator], None]] = {
+    "healthy": healthy,
+    "overfitting": overfitting,
+    "diverging": diverging,
+    "vanishing-gradients": vanishing_gradients,
+    "learning-rate-exhausted": learning_rate_exhausted,
+    "loss-spikes": loss_spikes,
+    "restarted": restarted,
+    "not-learning": not_learning,
+    "frozen-midway": frozen_midway,
+    "too-short": too_short,
+}
+
+
+def _flat(tag: str) -> str:
+    return {"learning_rate/group0": "lr", "val/accuracy": "val_accuracy"}.get(tag, tag.replace("/", "_"))
+
+
+def _lightning(row: Row) -> dict[str, float]:
+    """As Lightning's CSV logger names and orders its columns."""
+    return {
+        "epoch": row.step // 500,
+        "lr-Adam": row.values["learning_rate/group0"],
+        "step": row.step,
+        "train_loss": row.values["train/loss"],
+        **({"val_loss": row.values["val/loss"]} if "val/loss" in row.values else {}),
+    }
