@@ -1,0 +1,5 @@
+"""``python -m trainvitals`` is the command line."""
+
+from trainvitals.cli import main
+
+main()
