@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,8 @@ from trainvitals import diagnose, read_runs
 from trainvitals.model import Severity
 from trainvitals.rules.registry import find_rule
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_logs"
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLES = ROOT / "sample_logs"
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/scenario.toml"))
 
 # How far a retrained value may lie from the stored one. A training amplifies differences of rounding between
@@ -90,11 +92,16 @@ def test_nothing_else_is_wrong(judged):
     assert alarms <= wanted
 
 
+def make_samples(*arguments):
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "monitor")}
+    command = [sys.executable, ROOT / "scripts" / "make_samples.py", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_training_again_gives_the_same_log(name, tmp_path, root):
-    script = root / "scripts" / "make_samples.py"
-    subprocess.run([sys.executable, script, "--output", tmp_path, name], check=True, capture_output=True)
+def test_training_again_gives_the_same_log(name, tmp_path):
+    assert make_samples("--output", tmp_path, name).returncode == 0
     stored, retrained = only_run(SAMPLES / name), only_run(tmp_path / name)
     assert list(retrained.series) == list(stored.series)
     for tag, series in stored.series.items():
@@ -108,8 +115,7 @@ def test_training_again_gives_the_same_log(name, tmp_path, root):
 
 
 @pytest.mark.slow
-def test_the_script_refuses_a_scenario_that_does_not_exist(root):
-    script = root / "scripts" / "make_samples.py"
-    result = subprocess.run([sys.executable, script, "marathon"], capture_output=True, text=True, check=False)
+def test_the_script_refuses_a_scenario_that_does_not_exist():
+    result = make_samples("marathon")
     assert result.returncode == 2
     assert "no scenario marathon; there are: healthy" in result.stderr

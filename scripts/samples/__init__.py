@@ -1,0 +1,1 @@
+"""The training behind `sample_logs/`: models, data, what goes wrong, and the formats it is logged in."""
