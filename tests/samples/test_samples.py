@@ -29,7 +29,7 @@ def scenario(name):
 
 
 def only_run(path):
-    runs = list(read_runs(path))
+    runs = list(read_runs([path]))
     assert len(runs) == 1, [run.path for run in runs]
     return runs[0]
 
