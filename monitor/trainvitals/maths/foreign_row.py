@@ -81,8 +81,13 @@ def last_row(step: NDArray[np.int64], value: NDArray[np.floating]) -> LastRow | 
 
 
 def _outside(values: NDArray[np.float64]) -> float:
-    scaled = np.log(values) if bool(np.all(values > 0)) else values / max(float(np.median(np.abs(values))), 1e-300)
+    largest = float(np.abs(values).max())
+    if largest == 0.0:
+        return 0.0
+    positive = bool(np.all(values > 0))
+    scaled = np.log(values) if positive else values / largest
+    noise_floor = SMALLEST_RELATIVE_NOISE * (1.0 if positive else float(np.median(np.abs(scaled))))
     recent = scaled[:-1][-max(MINIMUM_ROWS_BEFORE, (len(scaled) - 1) // 2) :]
-    usual_change = max(float(np.median(np.abs(np.diff(recent)))), SMALLEST_RELATIVE_NOISE)
+    usual_change = max(float(np.median(np.abs(np.diff(recent)))), noise_floor, float(np.finfo(np.float64).tiny))
     distance = max(float(recent.min() - scaled[-1]), float(scaled[-1] - recent.max()), 0.0)
     return distance / usual_change

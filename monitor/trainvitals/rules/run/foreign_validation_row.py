@@ -13,32 +13,32 @@ from trainvitals.view import RunView
 class ForeignValidationRow(Rule[tuple[tuple[str, LastRow], ...]]):
     """The last validation row was appended by a final evaluation, apparently on other data.
 
-    ## What it finds
-
+    What it finds
+    -------------
     A last row of a validation loss that comes right after the row before it and lies far outside what the run's own
     history and noise allow.
 
-    ## Why it matters
-
+    Why it matters
+    --------------
     It is taken for the best (or worst) value of the run, and so for the best checkpoint. The other rules leave it out.
 
-    ## How it is detected
-
+    How it is detected
+    ------------------
     The row comes within `largest_gap_share` of the usual distance between two rows, so that the weights can hardly
     have changed, yet its value lies outside the range of the recent half of the rows by at least `smallest_outside`
     times the change that is usual from row to row. At least five rows before it are needed.
 
-    ## False alarms
-
+    False alarms
+    ------------
     A last evaluation with other weights (the best checkpoint, averaged weights) on the same data. The row is left out
     of the curve then too, which is right: it does not belong to these weights either. It is an information only.
 
-    ## What to try
-
+    What to try
+    -----------
     Log the final evaluation under a name of its own.
 
-    ## Sources
-
+    Sources
+    -------
     Found by hand in five of 35 public runs, all written by a `validate()` after the training; in those five the value
     lies 4 to 20 usual changes outside, and in ten others that evaluated the same data again it lies inside.
     """
@@ -50,13 +50,13 @@ class ForeignValidationRow(Rule[tuple[tuple[str, LastRow], ...]]):
         Threshold(
             "largest_gap_share",
             LARGEST_GAP_SHARE,
-            "a row that comes after a tenth of the usual distance was not written by the schedule of the others",
+            "A row that comes after a tenth of the usual distance was not written by the schedule of the others.",
             "in our labelled logs final rows come after 0.03 % to 3 % of the usual distance",
         ),
         Threshold(
             "smallest_outside",
             SMALLEST_OUTSIDE,
-            "twice the usual change over a whole distance, beyond everything recent, is no second look at the same data",
+            "Twice the usual change over a whole distance, beyond all recent rows, is no second look at the same data.",
             "in our labelled logs foreign rows lie 3.8 to 20 usual changes outside, others 0",
         ),
     )

@@ -24,30 +24,30 @@ class Kind:
 class NotASupervisedLoss(Rule[Kind]):
     """The losses belong to reinforcement learning or a game between networks, where a falling loss means nothing.
 
-    ## What it finds
-
+    What it finds
+    -------------
     Runs whose losses are a means and not the end: policy and value losses, the two sides of a generative adversarial
     network.
 
-    ## Why it matters
-
+    Why it matters
+    --------------
     A policy loss wanders around zero and a value loss rises while the agent gets better. Rules for supervised losses
     would call a healthy run diverging, stuck or overfitted, so they stay silent here.
 
-    ## How it is detected
-
+    How it is detected
+    ------------------
     From the names of the tags: rewards, returns, policy, value, entropy, generator and discriminator losses.
 
-    ## False alarms
-
+    False alarms
+    ------------
     A supervised run that logs a metric named "reward": name its loss with `--train-loss TAG`, and it is judged.
 
-    ## What to try
-
+    What to try
+    -----------
     Judge such a run by its reward, its success rate, or samples of what it generates.
 
-    ## Sources
-
+    Sources
+    -------
     Five of 35 public runs that we labelled are reinforcement learning. In one of them the value loss stays above 3000
     while the reward climbs from -19 to +12.
     """
@@ -61,7 +61,7 @@ class NotASupervisedLoss(Rule[Kind]):
         telling = (*view.signals.rewards, *(loss.tag for loss in view.losses))
         return Kind(view.signals.supervised, view.signals.why_not_supervised, telling)
 
-    def judge(self, measurement: Kind, limits: Mapping[str, float]) -> list[Finding]:
+    def judge(self, measurement: Kind, limits: Mapping[str, float]) -> list[Finding]:  # noqa: ARG002
         if measurement.supervised:
             return []
         why = measurement.why_not or "its tags are those of reinforcement learning"

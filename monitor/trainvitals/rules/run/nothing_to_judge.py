@@ -25,7 +25,6 @@ class Material:
         tags: all scalar tags of the run; points: the number of their values.
         losses: tag and number of points of each loss that holds more than a placeholder.
         placeholders: tag and value of each loss that is nothing else.
-        supervised: whether the losses would say how well the model learns.
         rewards: whether the run has rewards instead.
     """
 
@@ -33,38 +32,37 @@ class Material:
     points: int
     losses: tuple[tuple[str, int], ...]
     placeholders: tuple[tuple[str, float], ...]
-    supervised: bool
     rewards: bool
 
 
 class NothingToJudge(Rule[Material]):
     """The log has no loss, or too few points of it.
 
-    ## What it finds
-
+    What it finds
+    -------------
     Logs without a loss: empty event files, only a placeholder metric such as `hp_metric`, losses that are all zero;
     and runs that ended after a handful of points.
 
-    ## Why it matters
-
+    Why it matters
+    --------------
     Silence would read as health. Here nothing could be judged, and this says what is missing.
 
-    ## How it is detected
-
+    How it is detected
+    ------------------
     No tag was understood as a loss, or every loss has one value only and that is -1, 0 or 1, or no loss has at least
     `minimum_points` points. Runs with rewards are not asked for a loss.
 
-    ## False alarms
-
+    False alarms
+    ------------
     A loss under a name that was not recognised: `trainvitals signals PATH` shows how every tag was understood, and
     `--train-loss TAG` corrects it. It is an information only.
 
-    ## What to try
-
+    What to try
+    -----------
     Log the training loss at every step, or at least sixty times in a run.
 
-    ## Sources
-
+    Sources
+    -------
     Our reading of public logs: of 35 runs one held only `hp_metric`, five had at most eleven points.
     """
 
@@ -75,7 +73,7 @@ class NothingToJudge(Rule[Material]):
         Threshold(
             "minimum_points",
             12,
-            "with fewer points a trend and its noise cannot be told apart by eye or by test",
+            "With fewer points a trend and its noise cannot be told apart by eye or by test.",
             "in our labelled logs every run called too short has at most 11 points a loss",
         ),
     )
@@ -89,7 +87,6 @@ class NothingToJudge(Rule[Material]):
             points=view.run.points,
             losses=tuple((loss.tag, len(loss.recorded)) for loss in view.losses if loss.tag not in hollow),
             placeholders=placeholders,
-            supervised=view.signals.supervised,
             rewards=bool(view.signals.rewards),
         )
 
@@ -98,7 +95,7 @@ class NothingToJudge(Rule[Material]):
         if longest is None:
             return [] if measurement.rewards else [self._nothing(measurement)]
         tag, points = longest
-        if points >= limits["minimum_points"] or not measurement.supervised:
+        if points >= limits["minimum_points"]:
             return []
         text = f"{tag} has {points} points; a verdict needs at least {limits['minimum_points']:.0f}"
         evidence = Evidence(text, signal=tag, value=points, threshold=limits["minimum_points"])

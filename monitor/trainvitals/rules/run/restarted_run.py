@@ -21,34 +21,34 @@ KINDS = {
 class RestartedRun(Rule[tuple[Seam, ...]]):
     """Recording stopped and started again within one run.
 
-    ## What it finds
-
+    What it finds
+    -------------
     Places where the same training went on after an interruption: a new session in the log, another file, or steps
     that go back.
 
-    ## Why it matters
-
+    Why it matters
+    --------------
     What was recorded twice must be counted once, and a jump of the loss at such a place is no spike: the optimizer
     state, the order of the data or the learning rate may have changed. Every other rule judges the latest recording
     of each step and starts its windows anew at a restart.
 
-    ## How it is detected
-
+    How it is detected
+    ------------------
     The reader marks restarts: by the log's own session records, by files that overlap, and by steps that go back.
     A restart near the first step whose loss is back at its first level is another run, reported as `stacked-runs`.
 
-    ## False alarms
-
+    False alarms
+    ------------
     Some loggers begin a new file every few hours without any interruption; those continue at a later step and are
     harmless. It is an information only.
 
-    ## What to try
-
+    What to try
+    -----------
     Nothing, if the interruption was intended. Else give every start a folder of its own, and restore optimizer,
     schedule, random state and data position together with the weights.
 
-    ## Sources
-
+    Sources
+    -------
     TensorBoard's rule for restarts (everything at or after the step of a new session is superseded); our own reading
     of public logs, where 2 of 35 runs had several files.
     """
@@ -61,11 +61,11 @@ class RestartedRun(Rule[tuple[Seam, ...]]):
     def measure(self, view: RunView) -> tuple[Seam, ...]:
         return tuple(seam for seam in seams(view) if not seam.starts_over)
 
-    def judge(self, measurement: tuple[Seam, ...], limits: Mapping[str, float]) -> list[Finding]:
+    def judge(self, measurement: tuple[Seam, ...], limits: Mapping[str, float]) -> list[Finding]:  # noqa: ARG002
         if not measurement:
             return []
         steps = [seam.restart.step for seam in measurement]
-        where = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} places, first at step {steps[0]:,}"
+        where = f"step {steps[0]:,}" if len(steps) == 1 else f"{len(steps)} places, first at step {min(steps):,}"
         repeated = sum(max(0, seam.restart.previous_step - seam.restart.step + 1) for seam in measurement)
         overlap = f"; {repeated:,} steps were recorded twice and count once" if repeated else ""
         return [
@@ -73,8 +73,8 @@ class RestartedRun(Rule[tuple[Seam, ...]]):
                 Severity.INFO,
                 0.95,
                 f"recording restarted at {where}{overlap}",
-                first_step=steps[0],
-                last_step=steps[-1],
+                first_step=min(steps),
+                last_step=max(steps),
                 evidence=tuple(_evidence(seam) for seam in measurement[:SHOWN_RESTARTS]),
             )
         ]

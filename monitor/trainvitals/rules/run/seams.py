@@ -52,9 +52,8 @@ def seams(view: RunView) -> tuple[Seam, ...]:
     found = []
     for restart in view.restarts:
         first = view.run.first_step or 0
-        near_beginning = (
-            restart.step <= restart.previous_step
-            and restart.step - first <= NEAR_BEGINNING * (restart.previous_step - first)
+        near_beginning = restart.step <= restart.previous_step and restart.step - first <= NEAR_BEGINNING * (
+            restart.previous_step - first
         )
         match = None if series is None else _match(series, backwards, restart)
         if series is None or match is None:

@@ -1,0 +1,120 @@
+"""Has a curve that should fall turned round, by how much, and is that more than it has done before and undone again?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainvitals.maths.noise import difference_noise_sd
+from trainvitals.maths.robust import Floats, block_means, running_median
+
+BLOCKS = 20
+"""A twentieth of the curve is the shortest stretch whose level counts: long enough to average, short enough to date."""
+
+END_BLOCKS = 3
+"""At least this many blocks at the end make up its level: the fewest whose median one outlier cannot move."""
+
+NOISE_DEGREES_OF_FREEDOM_SHARE = 0.6
+"""Second differences overlap, and a median absolute deviation uses a good third of what a variance does; together a
+block adds about 0.6 of a degree of freedom to the noise estimate (0.37 / 0.6, rounded; Rousseeuw and Croux 1993)."""
+
+POINTS_FOR_A_PARABOLA = 6
+"""Three are fitted exactly; as many again leave something to measure."""
+
+SMALLEST_NOISE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class TurningPoint:
+    """The best level of a curve and what came after it. Differences are in the unit of the values that went in.
+
+    Args:
+        best_index: index of the smallest value of the stretch with the best level.
+        best_level, end_level: medians of blocks around the best one and at the end.
+        rise: from the best level to the end.
+        lowest_end: how far the lowest of the blocks at the end lies above the best level.
+        noise: standard deviation of one block around the trend.
+        healed_rise: the largest rise that the curve has undone again by itself.
+        fall: from the first block to the best level.
+        blocks, blocks_after: how many there are, and how many of them after the best.
+    """
+
+    best_index: int
+    best_level: float
+    end_level: float
+    rise: float
+    lowest_end: float
+    noise: float
+    healed_rise: float
+    fall: float
+    blocks: int
+    blocks_after: int
+
+    @property
+    def score(self) -> float:
+        """The rise in units of the noise."""
+        return self.rise / max(self.noise, SMALLEST_NOISE)
+
+    def score_needed(self, smallest: float, false_alarm_rate: float) -> float:
+        """The score that noise alone reaches at this rate, at least ``smallest``: few blocks know their noise badly."""
+        from scipy.stats import t
+
+        freedom = max(1.0, NOISE_DEGREES_OF_FREEDOM_SHARE * (self.blocks - 2))
+        return max(smallest, float(t.ppf(1.0 - false_alarm_rate, freedom)))
+
+
+def turning_point(value: Floats) -> TurningPoint:
+    """The turning point of ``[N]`` values of a curve that should fall.
+
+    The curve becomes at most twenty blocks, robust against spikes; a running median of three of them finds the best
+    level, so that one lucky value is no best. The noise is the larger of two estimates: second differences of the
+    blocks, which see the wobble from block to block, and the distance from a parabola after the best, which sees a
+    slower wandering too. What the curve rose and fell again before (the largest depth of
+    a bump in the smoothed blocks) tells a saw-tooth from a turn.
+
+    Raises:
+        ValueError: fewer than five values.
+    """
+    if len(value) < 5:
+        raise ValueError(f"a turning point needs five values, not {len(value)}")
+    blocks = block_means(np.arange(len(value), dtype=np.float64), value, BLOCKS)
+    smooth = running_median(blocks.value, 3)
+    best = int(np.argmin(smooth[1:-1])) + 1
+    after = len(blocks) - 1 - best
+    end = blocks.value[-max(END_BLOCKS, after // 3) :]
+    best_level = float(smooth[best])
+    return TurningPoint(
+        best_index=_smallest_near(value, blocks.start, best),
+        best_level=best_level,
+        end_level=float(np.median(end)),
+        rise=float(np.median(end)) - best_level,
+        lowest_end=float(end.min()) - best_level,
+        noise=_noise(blocks.value, best),
+        healed_rise=_deepest_bump(smooth),
+        fall=float(blocks.value[0]) - best_level,
+        blocks=len(blocks),
+        blocks_after=after,
+    )
+
+
+def _smallest_near(value: Floats, start: NDArray[np.int64], block: int) -> int:
+    edges = np.append(start, len(value))
+    low, high = int(edges[max(0, block - 1)]), int(edges[min(block + 2, len(edges) - 1)])
+    return low + int(np.argmin(value[low:high]))
+
+
+def _noise(blocks: NDArray[np.float64], best: int) -> float:
+    after = blocks[best:]
+    if len(after) < POINTS_FOR_A_PARABOLA:
+        return difference_noise_sd(blocks)
+    time = np.linspace(-1.0, 1.0, len(after))
+    residual = after - np.polyval(np.polyfit(time, after, 2), time)
+    return max(difference_noise_sd(blocks), float(np.sqrt(residual @ residual / (len(after) - 3))))
+
+
+def _deepest_bump(smooth: NDArray[np.float64]) -> float:
+    lowest_so_far = np.minimum.accumulate(smooth)
+    lowest_to_come = np.minimum.accumulate(smooth[::-1])[::-1]
+    return float(np.max(smooth - np.maximum(lowest_so_far, lowest_to_come), initial=0.0))

@@ -1,0 +1,1 @@
+"""Whether what is learnt holds for data that was not trained on."""
