@@ -1,0 +1,96 @@
+"""One record's bytes to one event: by the wire format where it is plain, else by the protobuf classes."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainvitals.eventfile import wire
+from trainvitals.eventfile.event import Event, Histogram, HyperParameters, Matrix, Scalar, Strings, Value
+from trainvitals.eventfile.wire import Content, Layout, Unsupported
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_FLOAT = struct.Struct("<f").unpack_from
+_DOUBLE = struct.Struct("<d").unpack_from
+
+_HISTOGRAM_MOMENTS = (0x09, 0x11, 0x19, 0x21, 0x29)
+_HISTOGRAM_LIMITS, _HISTOGRAM_COUNTS = 0x32, 0x3A
+_HISTOGRAM_COLUMNS = 3
+
+
+def decode_event(data: bytes) -> Event:
+    """One event.
+
+    Raises:
+        UnparsableError: these bytes are no event.
+    """
+    try:
+        return decode_layout(data, wire.parse_event(data))
+    except Unsupported:
+        from trainvitals.eventfile import protobuf
+
+        return protobuf.decode_event(data)
+
+
+def decode_layout(data: bytes, layout: Layout) -> Event:
+    """The event whose layout is known already.
+
+    Raises:
+        Unsupported: a histogram in a form that needs the protobuf classes.
+    """
+    return Event(
+        wall_time=_DOUBLE(data, layout.wall_time_at)[0] if layout.wall_time_at >= 0 else 0.0,
+        step=wire.read_step(data, layout.step_at) if layout.step_size else 0,
+        values=tuple(_value(data, value) for value in layout.values),
+        session_start=layout.session_start,
+        file_version=layout.file_version,
+    )
+
+
+def _value(data: bytes, value: wire.Value) -> Value:
+    tag = data[value.tag_at : value.tag_at + value.tag_size]
+    content = value.content
+    plugin = value.metadata.plugin if value.metadata else ""
+    if content is Content.HISTOGRAM:
+        return Value(tag, None, _histogram(data, value.at, value.at + value.size))
+    if content is Content.FLOAT and not value.tensor:
+        return Value(tag, None, Scalar(_FLOAT(data, value.at)[0], narrow=True, in_tensor=False))
+    if plugin == "hparams" and value.metadata:
+        return Value(tag, None, HyperParameters(value.metadata.content))
+    if not value.tensor:
+        return Value(tag, None, None)
+    if content is Content.FLOAT:
+        return Value(tag, plugin, Scalar(_FLOAT(data, value.at)[0], narrow=True, in_tensor=True))
+    if content is Content.DOUBLE:
+        return Value(tag, plugin, Scalar(_DOUBLE(data, value.at)[0], narrow=False, in_tensor=True))
+    if content is Content.STRINGS:
+        return Value(tag, plugin, Strings(tuple(data[at : at + size] for at, size in value.tensor.strings)))
+    return Value(tag, plugin, _matrix(data, value.tensor))
+
+
+def _matrix(data: bytes, tensor: wire.Tensor) -> Matrix | None:
+    if len(tensor.shape) != 2 or tensor.shape[1] != _HISTOGRAM_COLUMNS:
+        return None
+    dtype = f"<f{wire.ITEM_SIZE[tensor.dtype]}"
+    elements = np.frombuffer(data, dtype, tensor.shape[0] * tensor.shape[1], tensor.at)
+    return Matrix(elements.astype(np.float64).reshape(tensor.shape))
+
+
+def _histogram(data: bytes, at: int, end: int) -> Histogram:
+    moments = dict.fromkeys(_HISTOGRAM_MOMENTS, 0.0)
+    buckets: dict[int, NDArray[np.float64]] = {}
+    for key, field_at, size in wire.fields_once(data, at, end):
+        if key in moments:
+            moments[key] = _DOUBLE(data, field_at)[0]
+        elif key in (_HISTOGRAM_LIMITS, _HISTOGRAM_COUNTS) and size % 8 == 0:
+            buckets[key] = np.frombuffer(data, "<f8", size // 8, field_at)
+        else:
+            raise Unsupported
+    nothing = np.empty(0)
+    minimum, maximum, count, total, squares = moments.values()
+    limits, counts = buckets.get(_HISTOGRAM_LIMITS, nothing), buckets.get(_HISTOGRAM_COUNTS, nothing)
+    return Histogram(minimum, maximum, count, total, squares, limits, counts)

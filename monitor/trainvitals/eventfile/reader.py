@@ -1,0 +1,265 @@
+"""Reading an event file from its first byte, and again whenever it has grown."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
+
+from trainvitals.errors import LogError
+from trainvitals.eventfile.collector import Collector
+from trainvitals.eventfile.decoding import decode_event
+from trainvitals.eventfile.framing import FRAME_SIZE, Window, find_record, walk
+from trainvitals.eventfile.problems import ProblemLedger
+from trainvitals.eventfile.protobuf import UnparsableError
+from trainvitals.eventfile.record import HEADER_SIZE
+from trainvitals.eventfile.records import RecordDecoder
+from trainvitals.eventfile.tag_dictionary import TagDictionary
+
+if TYPE_CHECKING:
+    import os
+
+    from trainvitals.eventfile.columns import EventColumns
+    from trainvitals.eventfile.framing import Frames
+    from trainvitals.model import Problem
+
+# Bytes that are read at once: large enough for whole-array work on the records of a window, small enough for the
+# processor's cache and for memory.
+WINDOW_SIZE = 8 << 20
+# Bytes at the beginning of the file, and before the place where reading goes on, by which a file is known again.
+_FINGERPRINT_SIZE = 64
+# Records that may come before the first one with a wall time: version, session start, settings.
+_RECORDS_WITHOUT_TIME = 16
+
+
+class _Identity(NamedTuple):
+    """What a look at the directory tells; unchanged means that there is nothing to read."""
+
+    device: int
+    inode: int
+    size: int
+    modified_ns: int
+
+
+class _Pending(NamedTuple):
+    """Something wrong at the end of the file that more bytes may mend."""
+
+    kind: str
+    position: int
+    size: int
+
+
+class EventFileReader:
+    """Reads one TensorBoard event file as columns, and what is appended to it later.
+
+    Every checksum is verified. A record that is not complete yet is left for the next poll; what is damaged is skipped
+    and reported, and reading goes on behind it.
+
+    Args:
+        path: the file. It is opened at each poll and not kept open.
+        histograms: ``decode`` to statistics, or only ``locate`` them.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, histograms: Literal["decode", "locate"] = "decode") -> None:
+        self.path = Path(path)
+        self._decode_histograms = histograms == "decode"
+        self._tags = TagDictionary()
+        self._problems = ProblemLedger()
+        self._decoder = RecordDecoder(self._tags, self._problems)
+        self._identity: _Identity | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.offset = 0
+        self.first_wall_time: float | None = None
+        self._head = b""
+        self._before_offset = b""
+        # Where damage begins whose end was not found yet, and whether all of it so far is zeros.
+        self._lost_from: int | None = None
+        self._lost_is_zero = False
+        self._pending: list[_Pending] = []
+        self._has_values = self._has_steps = False
+        self._rows = 0
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What was wrong with the file so far, by kind, with counts."""
+        ledger = self._problems.copy()
+        for kind, position, size in self._pending:
+            ledger.add(kind, position, size=size)
+        if self._identity and not self._has_values:
+            ledger.add("no-values", 0)
+        # More values than tags, so that one tag at least has several.
+        if self._rows > len(self._tags.names) and not self._has_steps:
+            ledger.add("absent-steps", 0, self._rows)
+        return ledger.snapshot(self.path.name)
+
+    def poll(self) -> EventColumns:
+        """Everything that appeared since the last poll; the whole file at first.
+
+        Raises:
+            LogError: the file cannot be opened or read.
+        """
+        try:
+            return self._poll()
+        except OSError as error:
+            raise LogError(
+                f"cannot be read: {error.strerror or error}", where=str(self.path), hint="give a readable event file"
+            ) from error
+
+    def _poll(self) -> EventColumns:
+        collector = Collector(self._tags, self._problems, decode_histograms=self._decode_histograms)
+        status = self.path.stat()
+        identity = _Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if identity == self._identity:
+            return collector.columns(replaced=False)
+        with self.path.open("rb", buffering=0) as file:
+            replaced = not self._is_continued(file, identity.size)
+            if replaced:
+                self._problems.add("replaced", 0)
+                self._begin()
+            self._pending = []
+            self._read(file, identity.size, collector)
+            self._remember(file)
+        self._identity = identity
+        columns = collector.columns(replaced=replaced)
+        self._has_values |= collector.has_values
+        self._rows += len(columns)
+        self._has_steps = self._has_steps or bool(columns.step.any())
+        return columns
+
+    def _is_continued(self, file: BinaryIO, size: int) -> bool:
+        """Whether this is the file that was read before, as far as it was read."""
+        if size < self.offset:
+            return False
+        head = file.read(len(self._head)) if self._head else b""
+        if head != self._head:
+            return False
+        file.seek(self.offset - len(self._before_offset))
+        return file.read(len(self._before_offset)) == self._before_offset
+
+    def _remember(self, file: BinaryIO) -> None:
+        if len(self._head) < _FINGERPRINT_SIZE:
+            file.seek(0)
+            self._head = file.read(min(_FINGERPRINT_SIZE, self.offset))
+        size = min(_FINGERPRINT_SIZE, self.offset)
+        file.seek(self.offset - size)
+        self._before_offset = file.read(size)
+
+    def _read(self, file: BinaryIO, file_size: int, collector: Collector) -> None:
+        window_size = WINDOW_SIZE
+        while self.offset < file_size:
+            file.seek(self.offset)
+            wanted = min(window_size, file_size - self.offset)
+            data = file.read(wanted)
+            at_end = len(data) < wanted or self.offset + wanted == file_size
+            before = self.offset
+            self._read_window(Window(data, before, at_end), collector)
+            if at_end:
+                return
+            # A record that is larger than the window needs a larger one.
+            window_size = WINDOW_SIZE if self.offset != before else 2 * window_size
+
+    def _read_window(self, window: Window, collector: Collector) -> None:
+        """Everything in the window that can be decided; moves ``offset`` on to what cannot."""
+        at = 0
+        while True:
+            if self._lost_from is not None:
+                found = self._find_end_of_damage(window, at)
+                if found is None:
+                    return
+                at = found
+            frames = self._without_doubtful_end(window, walk(window, at))
+            self._take_records(window, frames, collector)
+            self.offset = window.offset + frames.end
+            if frames.intact and not self._is_torn_in_the_middle(window, frames.end):
+                self._note_tail(window, frames.end)
+                return
+            self._lose_from(window.offset + frames.end)
+            at = frames.end + 1
+
+    def _take_records(self, window: Window, frames: Frames, collector: Collector) -> None:
+        if self.first_wall_time is None:
+            self.first_wall_time = _first_wall_time(window, frames)
+        offsets: list[int] = []
+        for start, size in zip(frames.starts, frames.sizes, strict=True):
+            position = window.offset + start
+            if window.is_sound(start, size):
+                self._decoder.decode(window.record(start, size), len(offsets), position, collector)
+            else:
+                self._problems.add("bad-checksum", position)
+            offsets.append(position)
+        collector.finish_window(offsets)
+
+    def _without_doubtful_end(self, window: Window, frames: Frames) -> Frames:
+        """Without a last record whose data is wrong and which no header follows.
+
+        Before damage, its own length is in doubt: other records may begin inside it. At the end of the file its bytes
+        may still be on their way, as on network file systems.
+        """
+        followed = frames.intact and frames.end + HEADER_SIZE <= len(window.data)
+        if not frames.starts or followed or window.is_sound(frames.starts[-1], frames.sizes[-1]):
+            return frames
+        return Frames(frames.starts[:-1], frames.sizes[:-1], frames.starts[-1], frames.intact)
+
+    def _is_torn_in_the_middle(self, window: Window, at: int) -> bool:
+        """Whether an incomplete last record will never be completed, because another one begins inside it."""
+        if not window.at_end or len(window.data) - at <= HEADER_SIZE + FRAME_SIZE:
+            return False
+        found = find_record(window, at + 1)
+        return found is not None and found.proven
+
+    def _lose_from(self, position: int) -> None:
+        self._lost_from = position
+        self._lost_is_zero = True
+
+    def _find_end_of_damage(self, window: Window, at: int) -> int | None:
+        """Where records go on; None if not in this window, and then ``offset`` says where to look next."""
+        assert self._lost_from is not None
+        found = find_record(window, at)
+        size = len(window.data)
+        searched = found.at if found else size
+        if self._lost_is_zero:
+            self._lost_is_zero = not window.data[max(0, self._lost_from - window.offset) : searched].strip(b"\0")
+        lost_size = window.offset + searched - self._lost_from
+        if found and found.proven:
+            self._problems.add("gap", self._lost_from, size=lost_size)
+            self._lost_from = None
+            return found.at
+        self.offset = window.offset + (found.at if found else max(at, size - HEADER_SIZE + 1))
+        if window.at_end and self._lost_is_zero and not found:
+            self._pending.append(_Pending("zero-tail", self._lost_from, lost_size))
+            self.offset = self._lost_from
+            self._lost_from = None
+        elif window.at_end:
+            self._pending.append(_Pending("gap", self._lost_from, lost_size))
+            if found:
+                self._note_tail(window, found.at)
+        return None
+
+    def _note_tail(self, window: Window, at: int) -> None:
+        """What is left at the end of the file waits for the next poll."""
+        rest = window.data[at:]
+        if not window.at_end or not rest:
+            return
+        if not rest.strip(b"\0"):
+            kind = "zero-tail"
+        elif window.is_complete(at):
+            kind = "bad-checksum"
+        else:
+            kind = "torn-tail"
+        self._pending.append(_Pending(kind, window.offset + at, len(rest)))
+
+
+def _first_wall_time(window: Window, frames: Frames) -> float | None:
+    """The wall time of the first record that has one; some writers leave it out of the first."""
+    for start, size in zip(frames.starts[:_RECORDS_WITHOUT_TIME], frames.sizes, strict=False):
+        if not window.is_sound(start, size):
+            continue
+        try:
+            wall_time = decode_event(window.record(start, size)).wall_time
+        except UnparsableError:
+            continue
+        if math.isfinite(wall_time) and wall_time > 0:
+            return wall_time
+    return None
