@@ -1,4 +1,4 @@
-"""What each tag means: train loss, validation loss of a suite, learning rate, gradient norm, per-layer signals, metrics."""
+"""What each tag means: training loss, validation loss of a suite, learning rate, gradient norm, per-layer signals."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class LayerTags:
 
     def load(self, run: Run) -> LayerSeries:
         """The values as ``[T, L]`` over the union of all steps, NaN where a layer was not recorded."""
-        raise NotImplementedError
+        from trainvitals.naming.loading import load_layers
+
+        step, value = load_layers(run, self.kind, self.tags, self.source)
+        return LayerSeries(self.kind, self.layers, step, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,13 @@ class Signals:
 
 
 def understand(run: Run, overrides: SignalOverrides = SignalOverrides()) -> Signals:
-    """Give every tag of a run its role.
+    """Give every tag of a run its role, by its name first and by its values where the name leaves a choice.
+
+    The order in which the tags were recorded plays no part.
 
     Raises:
-        ConfigError: an override names a tag that the run does not have.
+        ConfigError: an override names a tag that the run does not have, or one tag in two roles.
     """
-    raise NotImplementedError
+    from trainvitals.naming.assembly import assemble
+
+    return assemble(run, overrides)
