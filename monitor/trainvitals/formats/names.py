@@ -1,0 +1,122 @@
+"""What column names say: which counts steps, which tells the time, and whether a table is a training log at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+# In order of preference: counts over the whole run first, counts that may begin anew in each epoch after them.
+STEP_NAMES = (
+    "global_step",
+    "trainer/global_step",
+    "train/global_step",
+    "step",
+    "_step",
+    "steps",
+    "current_steps",
+    "current_step",
+    "train_step",
+    "training_step",
+    "num_updates",
+    "updates",
+    "update",
+    "iteration",
+    "iterations",
+    "iter",
+    "iters",
+    "it",
+    "training_iteration",
+    "time/total_timesteps",
+    "total_timesteps",
+    "timesteps_total",
+    "num_timesteps",
+    "timesteps",
+    "env_steps",
+    "totalenvinteracts",
+    "batch",
+    "batch_idx",
+)
+EPOCH_NAMES = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num", "round", "episode", "episodes")
+WALL_TIME_NAMES = ("wall_time", "_timestamp", "timestamp", "walltime", "unix_time", "datetime", "date", "time")
+SPLIT_NAMES = ("split", "mode", "phase", "stage", "subset", "partition", "set", "dataset")
+LONG_TAG_NAMES = ("tag", "metric", "metric_name", "key", "variable", "name")
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "val",
+    "valid": "val",
+    "validation": "val",
+    "dev": "val",
+    "eval": "val",
+    "evaluation": "val",
+    "test": "test",
+    "testing": "test",
+}
+"""What people call the parts of their data, and the one word that we use for each."""
+
+_LOSS_WORDS = frozenset({"loss", "losses", "nll", "perplexity", "ppl", "bpb", "elbo", "cost"})
+_METRIC_WORDS = frozenset(
+    {
+        *("acc", "accuracy", "top1", "top5", "precision", "recall", "f1", "auc", "auroc", "iou", "miou", "dice", "map"),
+        *(
+            "map50",
+            "mse",
+            "mae",
+            "rmse",
+            "psnr",
+            "ssim",
+            "fid",
+            "bleu",
+            "rouge",
+            "wer",
+            "cer",
+            "reward",
+            "return",
+            "lr",
+        ),
+        *("error", "kl", "entropy", "objective"),
+    }
+)
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+
+
+def normalised(name: str) -> str:
+    """A column name without case, padding, and the choice between blank, hyphen and underscore."""
+    return re.sub(r"[\s\-]+", "_", name.strip().lower())
+
+
+def words(name: str) -> frozenset[str]:
+    """The words of a column name in lower case, with digits both joined to the word before them and apart."""
+    parts = _WORD.findall(name)
+    joined = {a + b for a, b in pairwise(parts) if b.isdigit()}
+    return frozenset(part.lower() for part in (*parts, *joined))
+
+
+def counts_steps(name: str) -> bool:
+    """Whether a column of this name may count steps or epochs."""
+    return normalised(name) in STEP_NAMES or normalised(name) in EPOCH_NAMES
+
+
+def is_loss(name: str) -> bool:
+    """Whether a column of this name is a loss, whatever it is a loss of."""
+    return bool(words(name) & _LOSS_WORDS)
+
+
+def looks_like_training_log(numeric: Iterable[str], textual: Iterable[str]) -> bool:
+    """Whether columns of these names make a training log, rather than some table that holds numbers.
+
+    A loss or a metric beside a count of steps or epochs does; a loss alone does where no text column makes the rows
+    something else, such as one model each.
+
+    Args:
+        numeric: names of the columns with numbers.
+        textual: names of the columns with other text.
+    """
+    numeric = list(numeric)
+    has_loss = any(is_loss(name) for name in numeric)
+    has_metric = has_loss or any(words(name) & _METRIC_WORDS for name in numeric)
+    if any(counts_steps(name) for name in numeric):
+        return has_metric
+    return has_loss and not any(normalised(name) not in SPLIT_NAMES for name in textual)
