@@ -11,7 +11,7 @@ from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import Floats, block_means
 from trainvitals.maths.turning_point import BLOCKS, TurningPoint, turning_point
 from trainvitals.model import Evidence, Finding, Series, Severity
-from trainvitals.rules.generalisation.alignment import positions
+from trainvitals.rules.alignment import positions
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.signals import Metric
 from trainvitals.view import LossCurve, RunView

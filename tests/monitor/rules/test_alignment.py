@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainvitals.model import Series
-from trainvitals.rules.generalisation.alignment import positions
+from trainvitals.rules.alignment import positions
 
 
 def series(step, wall_time=None):

@@ -1,0 +1,1 @@
+"""Whether the learning rate fits the run."""
