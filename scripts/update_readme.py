@@ -41,9 +41,9 @@ def renewed(text: str) -> str:
 def output(arguments: list[str]) -> str:
     """What the command line prints when its output is no terminal."""
     result = subprocess.run(
-        [sys.executable, "-c", "from trainvitals.cli import main; main()", *arguments],
+        [sys.executable, "-m", "trainvitals", *arguments],
         cwd=ROOT,
-        env=os.environ | {"COLUMNS": COLUMNS, "NO_COLOR": "1"},
+        env=os.environ | {"COLUMNS": COLUMNS, "PYTHONPATH": str(ROOT / "monitor")},
         capture_output=True,
         text=True,
         check=True,

@@ -1,0 +1,108 @@
+"""The documents are true, as far as a machine can tell."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from trainvitals.config import config_from_table
+from trainvitals.rules.registry import all_rules
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "monitor" / "trainvitals"
+DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")))
+
+# Paths that a reader would have, not the repository.
+NOT_OURS = ("runs/", "events.out", "trainer_state.json", "metrics.csv", "results.csv", "trainvitals.toml")
+
+
+def read(document):
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+def prose(document):
+    """The document without its fenced blocks."""
+    return re.sub(r"^```.*?^```$", "", read(document), flags=re.M | re.S)
+
+
+def fenced(document, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", read(document), flags=re.M | re.S)
+
+
+def named_paths(document):
+    """What stands in backticks and looks like a path of ours."""
+    top = {path.name for path in ROOT.iterdir()}
+    for token in re.findall(r"`([^`\s<>*{}]+)`", prose(document)):
+        is_path = token.split("/")[0] in top and ("/" in token or "." in token)
+        if is_path and not token.startswith(NOT_OURS):
+            yield token
+
+
+def test_there_are_documents_to_check():
+    expected = {"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "tests/README.md"}
+    assert expected <= set(DOCUMENTS)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_path_that_a_document_names_exists(document):
+    missing = [path for path in named_paths(document) if not (ROOT / path).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document):
+    links = re.findall(r"\]\(([^)#:\s]+)\)", prose(document))
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
+
+
+def test_the_map_has_every_module_and_folder_of_the_package():
+    the_map = read("ARCHITECTURE.md").split("## The map")[1].split("## Which file")[0]
+    folders = [f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")]
+    modules = [path.name for path in PACKAGE.glob("*.py")]
+    assert [name for name in (*folders, *modules) if f"`{name}`" not in the_map] == []
+
+
+def test_every_path_in_the_map_exists():
+    the_map = read("ARCHITECTURE.md").split("## The map")[1].split("Beside it")[0]
+    named = [
+        name
+        for row in the_map.splitlines()
+        for name in re.findall(r"`([^`]+)`", row.partition("|")[2].partition("|")[0])
+    ]
+    assert len(named) > 15
+    assert [name for name in named if not (PACKAGE / name).exists()] == []
+
+
+def test_the_changelog_names_every_rule():
+    changelog = read("CHANGELOG.md")
+    assert [rule.name for rule in all_rules() if not re.search(rf"\b{rule.name}\b", changelog)] == []
+
+
+def test_the_settings_that_the_readme_shows_are_understood():
+    (block,) = fenced("README.md", "toml")
+    config = config_from_table(tomllib.loads(block)["tool"]["trainvitals"], where="README.md")
+    assert config.fail_on == "error"
+    assert {acceptance.finding for acceptance in config.accepted} == {"restarted-run", "loss-spikes"}
+
+
+def test_the_python_that_the_readme_shows_runs(tmp_path, monkeypatch, capsys):
+    (block,) = fenced("README.md", "python")
+    shutil.copytree(ROOT / "sample_logs" / "overfitting", tmp_path / "runs" / "exp1")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(ast.parse(block), "README.md", "exec"), {})
+    assert "GEN001 overfitting" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_outputs_that_the_readme_shows_are_what_the_commands_print():
+    script = ROOT / "scripts" / "update_readme.py"
+    result = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "<!-- output of: trainvitals diagnose sample_logs -->" in read("README.md")
