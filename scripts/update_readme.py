@@ -1,7 +1,7 @@
 """Renew the outputs that README shows: ``python scripts/update_readme.py [--check]``.
 
-A block that follows ``<!-- output of: COMMAND -->`` is replaced with what that command prints; ``--check`` changes nothing
-and exits with 1 if a block is out of date.
+A block that follows ``<!-- output of: COMMAND -->`` is replaced with what that command prints; with ``--check`` nothing
+changes, and the exit status is 1 if a block is out of date.
 """
 
 from __future__ import annotations
