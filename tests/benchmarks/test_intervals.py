@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from scipy.stats import binomtest
-
 from benchmarks.intervals import rate, wilson
+from scipy.stats import binomtest
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 20), (1, 20), (3, 20), (20, 20), (95, 100), (1, 1), (500, 1000)])

@@ -11,7 +11,7 @@ import numpy as np
 from trainvitals.errors import ConfigError
 from trainvitals.model import Run
 from trainvitals.naming.layers import LayerGroup, LayerTag, Source, group_layers, read_layer_tag
-from trainvitals.naming.losses import Chosen, Loss, choose_train, choose_val, describe_loss
+from trainvitals.naming.losses import Chosen, Loss, choose_train, choose_val, describe_loss, without_common_words
 from trainvitals.naming.meaning import Meaning, read_meaning
 from trainvitals.naming.measures import place_measures, suite_of_measure
 from trainvitals.naming.stand_ins import named_only_by_data, stand_ins
@@ -88,13 +88,15 @@ def _losses(run: Run, meanings: Sequence[Meaning], *, may_stand_in: bool) -> _Lo
     named = [meaning for meaning in meanings if meaning.kind == "loss"]
     if not named and may_stand_in:
         named = named_only_by_data(meanings)
-    measures = place_measures([m for m in meanings if m.kind == "metric"], named)
-    train = [_described(run, m) for m in named if m.split.data != "val"]
-    val = [_described(run, m) for m in named if m.split.data == "val"]
+    said = [meaning for meaning in meanings if meaning.kind == "metric"]
+    measures = place_measures(said, named)
+    losses = without_common_words([_described(run, meaning) for meaning in named])
+    train = [loss for loss in losses if loss.data != "val"]
+    val = [loss for loss in losses if loss.data == "val"]
     if may_stand_in and not train:
-        train = _standing_in(
-            run, [m for m in measures if m.split.data == "train" and (m.split.position >= 0 or not named)]
-        )
+        trained_on = {meaning.tag for meaning in said if meaning.split.data == "train" or not named}
+        candidates = [m for m in measures if m.split.data == "train" and m.tag in trained_on]
+        train = _standing_in(run, candidates)
     if may_stand_in and not val:
         val = _standing_in(run, [m for m in measures if m.split.data == "val"])
     return _Losses(train, val, measures)

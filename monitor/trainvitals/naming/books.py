@@ -16,6 +16,8 @@ def bookkeeping_kind(name: Name) -> tuple[str, str]:
     present = frozenset(words)
     if _is_seconds_per_step(words):
         return "step_time", "time per step in the name"
+    if not frozenset(words[: len(words) - len(name.last)]) & w.TIME_WORDS and (counter := _counter(name.last)):
+        return counter
     if _is_rate(name, present):
         return "throughput", "work per time in the name"
     if present & w.TIME_WORDS and not present & {"steps", "timesteps"}:
@@ -24,15 +26,22 @@ def bookkeeping_kind(name: Name) -> tuple[str, str]:
         if present & {"num", "count"}:
             return "other", "a count of memory events"
         return "memory", "memory in the name"
-    if present & {"epoch", "epochs"} and present <= {"epoch", "epochs"} | w.COUNTER_COMPANIONS | w.SPLIT_WORDS:
-        return "epoch", "counts epochs"
-    if present & {"tokens", "toks"} and "per" not in present and present <= _tokens_vocabulary():
-        return "tokens", "counts tokens"
-    if present & w.STEP_COUNT_WORDS | (present & {"timesteps"}) and present <= _step_vocabulary():
-        return "step", "counts steps"
-    if present & _SAMPLE_WORDS and present <= _SAMPLE_WORDS | w.COUNTER_COMPANIONS | w.SPLIT_WORDS:
-        return "samples", "counts samples"
-    return "other", "nothing known in the name"
+    return _counter(name.last) or _counter(words) or ("other", "nothing known in the name")
+
+
+def _counter(words: tuple[str, ...]) -> tuple[str, str] | None:
+    """What is counted, where the words name nothing else."""
+    present = frozenset(words)
+    companions = w.COUNTER_COMPANIONS | w.SPLIT_WORDS
+    for kind, counted, extra in (
+        ("epoch", w.EPOCH_WORDS, frozenset[str]()),
+        ("tokens", frozenset({"tokens", "toks"}), w.TOKEN_WORDS | {"input", "trained", "nonpadding"}),
+        ("step", w.STEP_COUNT_WORDS | {"timesteps"}, frozenset({"env"})),
+        ("samples", _SAMPLE_WORDS, frozenset[str]()),
+    ):
+        if present & counted and present <= counted | companions | extra:
+            return kind, f"counts {kind}" if kind.endswith("s") else f"counts {kind}s"
+    return None
 
 
 def _is_seconds_per_step(words: tuple[str, ...]) -> bool:
@@ -53,18 +62,18 @@ def _is_rate(name: Name, present: frozenset[str]) -> bool:
 
 
 def _kind_of_time(present: frozenset[str]) -> tuple[str, str]:
-    if present & {"data", "dataloader", "dataloading", "loading", "fetch"}:
+    if present & w.DATA_TIME_WORDS:
         return "data_time", "time spent waiting for data"
     if present & w.VALIDATION_WORDS or present & _CUMULATIVE_WORDS:
         return "time", "a time, but not that of one step"
-    if present & _STEP_TIME_COMPANIONS or present <= {"time", "train", "training", "perf", "performance", "system"}:
+    if present & _STEP_TIME_COMPANIONS or present <= {
+        "time",
+        "duration",
+        "train",
+        "training",
+        "perf",
+        "performance",
+        "system",
+    }:
         return "step_time", "time of one step"
     return "time", "a time, but not that of one step"
-
-
-def _tokens_vocabulary() -> frozenset[str]:
-    return w.TOKEN_WORDS | w.COUNTER_COMPANIONS | w.SPLIT_WORDS | {"input", "trained", "nonpadding"}
-
-
-def _step_vocabulary() -> frozenset[str]:
-    return w.STEP_COUNT_WORDS | w.COUNTER_COMPANIONS | w.SPLIT_WORDS | {"timesteps", "env", "1", "2"}

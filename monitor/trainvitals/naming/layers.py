@@ -21,19 +21,19 @@ from trainvitals.tags import PER_LAYER_KINDS
 Source = Literal["scalars", "histograms"]
 
 _WEIGHT_WORDS = frozenset({"weight", "weights", "param", "params", "parameter", "parameters"})
-_ACTIVATION_WORDS = frozenset({"activation", "activations", "act", "acts"})
+_ACTIVATION_WORDS = frozenset({"activation", "activations", "activ", "act", "acts"})
 _UPDATE_WORDS = frozenset({"update", "updates"})
 _KEYS = GRADIENT_WORDS | {"gnorm"} | _WEIGHT_WORDS | _ACTIVATION_WORDS | _UPDATE_WORDS
 _STATISTICS = NORM_WORDS | word_set(
     """
-    l2 mean avg average std stddev max min abs absmax rms zero zeros fraction frac ratio sparsity dead saturated
+    l2 mean avg average std stdev stddev max min abs absmax rms zero zeros fraction frac ratio sparsity dead saturated
     saturation median var variance
     """
 )
 _DRESSING = word_set(
     """
     hist histogram histograms distribution distributions optim optimizer model monitor debug stats stat statistics
-    per layer param layerwise of to total global all
+    per  param layerwise of to total global all
     """
 )
 _NOT_A_LAYER = word_set(
@@ -55,6 +55,7 @@ _GENERIC = (
 _PARAMETER_ENDINGS = frozenset(
     {"weight", "weights", "bias", "biases", "kernel", "gamma", "beta", "embeddings", "w", "b"}
 )
+_NORM_ORDER = re.compile(r"\d\.\d")
 _PREFIX = re.compile(
     r"^(?P<signal>(?:grad|grads|gradient|gradients|gnorm|weight|param|activation|act|update)"
     r"(?:[_.\- ]?(?:norms?|l2|2\.0|2|mean|std|max|abs|ratio))*)[_.\-: ]+(?P<layer>.+)$",
@@ -153,11 +154,14 @@ def _ordered(kind: str, source: Source, members: list[LayerTag]) -> LayerGroup:
 def _separate(name: Name) -> tuple[list[str], list[str]]:
     """The words of the segments that name a signal, and the texts of those that name the layer.
 
-    Inside a layer's path a segment such as ``norm`` belongs to the layer.
+    Inside a layer's path a segment such as ``norm`` belongs to the layer, and so does ``weight`` at its end.
     """
-    signal = [_is_signal(words) for words in name.segments]
+    signal = [_is_signal(text, words) for text, words in zip(name.texts, name.segments, strict=True)]
     first = next((i for i, is_signal in enumerate(signal) if not is_signal), len(signal))
-    last = next((i for i in range(len(signal) - 1, -1, -1) if not signal[i]), -1)
+    ends_layer = [
+        not is_signal or {*words} <= _WEIGHT_WORDS for is_signal, words in zip(signal, name.segments, strict=True)
+    ]
+    last = next((i for i in range(len(signal) - 1, first - 1, -1) if ends_layer[i]), -1)
     style = [
         word
         for position, words in enumerate(name.segments)
@@ -168,9 +172,14 @@ def _separate(name: Name) -> tuple[list[str], list[str]]:
     return style, list(name.texts[first : last + 1])
 
 
-def _is_signal(words: tuple[str, ...]) -> bool:
+def _is_signal(text: str, words: tuple[str, ...]) -> bool:
+    """Whether a segment names a quantity; one with a dot is a module's path, but for the order of a norm (``2.0``)."""
+    if "." in _NORM_ORDER.sub("", text):
+        return False
     vocabulary = _KEYS | _STATISTICS | _DRESSING | SPLIT_WORDS
     named = [word for word in words if not word.isdecimal()]
+    if "per" in named:
+        vocabulary |= {"layer", "layers", "module"}
     return bool(named) and all(word in vocabulary for word in named)
 
 
@@ -224,7 +233,7 @@ def _activation_kinds(present: frozenset[str], source: Source) -> tuple[str, ...
         return ("activation_zero_fraction",)
     if present & {"saturated", "saturation"}:
         return ("activation_saturated_fraction",)
-    if present & {"std", "stddev"}:
+    if present & {"std", "stdev", "stddev"}:
         return ("activation_std",)
     if "absmax" in present or present >= {"abs", "max"}:
         return ("activation_abs_max",)

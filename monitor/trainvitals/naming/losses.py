@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from trainvitals.naming import words as w
@@ -87,11 +87,31 @@ def describe_loss(meaning: Meaning, *, points: int, size: float, measure: frozen
     neutral = w.NEUTRAL_LOSS_WORDS | w.LOSS_WORDS | w.SPLIT_WORDS | measure
     text, placed = _qualifier(name, neutral, w.LOSS_WORDS | w.LOSS_TYPES | measure)
     qualifier = tuple(words_of(text))
-    level: Level = 0 if not qualifier else 1 if all(word in w.LOSS_TYPES for word in qualifier) else 2
     return Loss(
-        meaning.tag, frozenset(name.words), meaning.split.data, meaning.split.family, level, qualifier, text, placed,
-        points, size,
+        meaning.tag, frozenset(name.words), meaning.split.data, meaning.split.family, _level(qualifier), qualifier,
+        text, placed, points, size,
     )  # fmt: skip
+
+
+def without_common_words(losses: Sequence[Loss]) -> list[Loss]:
+    """The same losses without the qualifying words that all of them bear, such as the name of the model."""
+    if len(losses) < 2:
+        return list(losses)
+    common = frozenset(losses[0].qualifier).intersection(*(loss.qualifier for loss in losses))
+    if not common:
+        return list(losses)
+    return [_without(loss, common) for loss in losses]
+
+
+def _without(loss: Loss, words: frozenset[str]) -> Loss:
+    qualifier = tuple(word for word in loss.qualifier if word not in words)
+    return replace(loss, qualifier=qualifier, qualifier_text="_".join(qualifier), level=_level(qualifier))
+
+
+def _level(qualifier: Sequence[str]) -> Level:
+    if not qualifier:
+        return 0
+    return 1 if all(word in w.LOSS_TYPES for word in qualifier) else 2
 
 
 def choose_train(losses: Sequence[Loss]) -> list[Chosen]:
@@ -161,17 +181,20 @@ def _qualifier(name: Name, neutral: frozenset[str], loss_words: frozenset[str]) 
     if apart:
         text = "/".join(name.texts[i] for i in range(apart[0], apart[-1] + 1) if i in apart)
         return text, "before" if not with_loss or apart[-1] < with_loss[-1] else "after"
-    for text in reversed(name.texts):
-        pieces = _SEPARATOR.split(text)
-        while pieces and neutral >= frozenset(words_of(pieces[0])):
-            pieces.pop(0)
-        while pieces and neutral >= frozenset(words_of(pieces[-1])):
-            pieces.pop()
-        if len(pieces) == 1:
-            return "_".join(word for word in words_of(pieces[0]) if word not in neutral), "glued"
-        if pieces:
-            return "".join(pieces), "glued"
-    return "", "glued"
+    remains = [text for text in (_remainder(text, neutral) for text in name.texts) if text]
+    return "/".join(remains), "glued"
+
+
+def _remainder(text: str, neutral: frozenset[str]) -> str:
+    """What is left of a text when the words at both its ends that say nothing are dropped."""
+    pieces = _SEPARATOR.split(text)
+    while pieces and neutral >= frozenset(words_of(pieces[0])):
+        pieces.pop(0)
+    while pieces and neutral >= frozenset(words_of(pieces[-1])):
+        pieces.pop()
+    if len(pieces) == 1:
+        return "_".join(word for word in words_of(pieces[0]) if word not in neutral)
+    return "".join(pieces)
 
 
 def _is_val_part(loss: Loss, totals_of_family: set[str], train_qualifiers: set[tuple[str, ...]]) -> bool:

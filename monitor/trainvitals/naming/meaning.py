@@ -14,9 +14,6 @@ from trainvitals.naming.tokens import Name, stem
 
 Better = Literal["up", "down"]
 
-OTHER_AXES = frozenset({"samples", "sample", "tokens", "time", "flops", "seconds"})
-"""Megatron repeats each curve over samples (``lm loss vs samples``)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
@@ -41,10 +38,10 @@ class Meaning:
 
 def read_meaning(name: Name) -> Meaning:
     """The words after the last slash decide; where they say nothing, those before it do."""
-    split = split_of(name.words)
+    split = split_of(name)
     if name.words == ("hp", "metric"):
         return Meaning(name, "other", "Lightning's placeholder for a hyper-parameter metric", split)
-    if "vs" in name.words and frozenset(name.words[name.words.index("vs") :]) & OTHER_AXES:
+    if _is_over_another_axis(name.words):
         return Meaning(name, "copy", "the same curve over another axis, with steps of another unit", split)
     for scope in (name.last, name.words):
         found = _quantity(scope)
@@ -122,12 +119,20 @@ def _beside_losses(
     return None
 
 
+def _is_over_another_axis(words: Sequence[str]) -> bool:
+    """Megatron repeats its curves over samples (``lm loss vs samples``); Keras names the steps themselves."""
+    if "vs" not in words:
+        return False
+    axis = frozenset(words[words.index("vs") + 1 :])
+    return bool(axis) and not axis & (w.SPLIT_WORDS | w.STEP_WORDS | w.EPOCH_WORDS)
+
+
 def _is_gradient_norm(present: frozenset[str]) -> bool:
     if "gnorm" in present:
         return True
     if not present & w.NORM_WORDS:
-        return present >= {"l2", "grads"}
-    return bool(present & w.GRADIENT_WORDS) or present in (frozenset({"global", "norm"}), frozenset({"total", "norm"}))
+        return "l2" in present and bool(present & w.GRADIENT_WORDS)
+    return bool(present & w.GRADIENT_WORDS) or present - w.TRAIN_WORDS <= {"global", "total", "norm"}
 
 
 def _is_learning_rate(words: Sequence[str]) -> bool:

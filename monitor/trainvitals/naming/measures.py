@@ -51,7 +51,7 @@ def suite_of_measure(measure: Meaning, suites: Collection[str]) -> str:
     for name in (described.qualifier_text, measure.split.family, f"{measure.split.family}/{described.qualifier_text}"):
         if name and name in suites:
             return name
-    return described.qualifier_text if described.placed == "before" and measure.split.position >= 0 else ""
+    return described.qualifier_text if described.placed == "before" else ""
 
 
 def _without_split(measure: Meaning) -> tuple[str, ...]:

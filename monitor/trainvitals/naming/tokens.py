@@ -6,12 +6,13 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from trainvitals.naming.words import GLUED_HEADS, GLUED_TAILS, KEPT_TOGETHER, TRANSLATED
+from trainvitals.naming.words import GLUED_HEADS, GLUED_TAILS, GLUED_WHOLES, KEPT_TOGETHER, TRANSLATED
 
 _WORD_BREAK = re.compile(r"[\W_]+")
 _CAMEL_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _KEPT_TOGETHER = re.compile("|".join(map(re.escape, sorted(KEPT_TOGETHER, key=len, reverse=True))))
 _TRANSLATED = re.compile("|".join(map(re.escape, sorted(TRANSLATED, key=len, reverse=True))))
+_NUMBERING = re.compile(r"^\d+[_\- )]+(?=[^\W\d_])")
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -41,9 +42,16 @@ class Name:
 
 
 def read_name(tag: str) -> Name:
-    """Takes a tag apart."""
-    texts = tuple(text for text in tag.split("/") if text.strip())
-    return Name(tag, texts, tuple(words_of(text) for text in texts))
+    """Takes a tag apart.
+
+    A number that only sorts (``1_Loss``) is left out, and the folder that ``add_scalars`` makes for each of its curves
+    (``Loss_train/Loss``) is read as the curve's name behind the tag (``Loss/train``).
+    """
+    texts = [_NUMBERING.sub("", text.strip()) for text in tag.split("/") if text.strip()]
+    folder, main = texts[0] if texts else "", "_".join(texts[1:])
+    if main and folder.startswith(f"{main}_"):
+        texts = [*texts[1:], folder[len(main) + 1 :]]
+    return Name(tag, tuple(texts), tuple(words_of(text) for text in texts))
 
 
 def words_of(text: str) -> tuple[str, ...]:
@@ -72,6 +80,8 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 
 
 def _unglue(word: str) -> tuple[str, ...]:
+    if word in GLUED_WHOLES:
+        return GLUED_WHOLES[word]
     if word in GLUED_TAILS:
         return (word,)
     for tail in GLUED_TAILS:

@@ -14,11 +14,11 @@ def word_set(text: str) -> frozenset[str]:
 # Words that carry the data split. The families of validation data stand in the order in which we would judge by them.
 TRAIN_WORDS = frozenset({"train", "training", "trained", "tr", "trn", "trainer", "fit"})
 VALIDATION_FAMILIES: dict[str, frozenset[str]] = {
-    "val": frozenset({"val", "vali", "valid", "validation", "validate", "validating", "valset", "vl"}),
+    "val": frozenset({"val", "vali", "valid", "validation", "validate", "validating", "valset", "vl", "va"}),
     "eval": frozenset({"eval", "evals", "evaluation", "evaluate", "evaluating", "evaluator"}),
     "dev": frozenset({"dev", "devset"}),
     "holdout": frozenset({"holdout", "heldout"}),
-    "test": frozenset({"test", "testing", "tst", "testset"}),
+    "test": frozenset({"test", "testing", "tst", "testset", "te"}),
 }
 VALIDATION_WORDS = frozenset().union(*VALIDATION_FAMILIES.values())
 SPLIT_WORDS = TRAIN_WORDS | VALIDATION_WORDS
@@ -138,9 +138,23 @@ DISCRIMINATOR_WORDS = frozenset({"d", "dis", "disc", "discriminator", "netd", "c
 
 # The machine and the books.
 TIME_WORDS = frozenset(
-    {"time", "timing", "timings", "timer", "duration", "runtime", "latency", "seconds", "secs", "ms", "elapsed", "eta"}
+    {
+        "time",
+        "wait",
+        "timing",
+        "timings",
+        "timer",
+        "duration",
+        "runtime",
+        "latency",
+        "seconds",
+        "secs",
+        "ms",
+        "elapsed",
+        "eta",
+    }
 )
-DATA_TIME_WORDS = frozenset({"data", "dataloader", "dataloading", "loading", "load", "fetch", "input"})
+DATA_TIME_WORDS = frozenset({"data", "dataloader", "dataloading", "loading", "load", "fetch", "input", "wait"})
 MEMORY_WORDS = frozenset({"memory", "mem", "vram", "gpumem", "ram", "gib", "mib", "rss"})
 RATE_WORDS = frozenset(
     {"throughput", "fps", "sps", "wps", "tps", "ups", "mfu", "hfu", "tflops", "tflop", "flops", "qps", "speed", "ips"}
@@ -151,7 +165,7 @@ STEP_COUNT_WORDS = frozenset({"step", "steps", "iter", "iters", "iteration", "it
 COUNTER_COMPANIONS = word_set(
     """
     global num n total current cur trainer progress train training index idx count number seen processed so far
-    consumed time counter charts
+    consumed counter charts
     """
 )
 
@@ -163,7 +177,22 @@ GLUED_TAILS = (
 GLUED_HEADS = SPLIT_WORDS | frozenset(
     {"learning", "grad", "gradient", "cross", "total", "avg", "mean", "batch", "epoch"}
 )
-KEPT_TOGETHER = ("mAP", "mIoU", "IoU", "nDCG", "GiB", "MiB", "KiB", "kNN", "pAUC", "minADE", "minFDE", "GPUmem")
+GLUED_WHOLES = {"tloss": ("train", "loss"), "vloss": ("val", "loss"), "tacc": ("train", "acc"), "vacc": ("val", "acc")}
+KEPT_TOGETHER = (
+    "GNorm",
+    "mAP",
+    "mIoU",
+    "IoU",
+    "nDCG",
+    "GiB",
+    "MiB",
+    "KiB",
+    "kNN",
+    "pAUC",
+    "minADE",
+    "minFDE",
+    "GPUmem",
+)
 TRANSLATED = {
     "训练": "train", "訓練": "train", "学習率": "learning rate", "学习率": "learning rate", "學習率": "learning rate",
     "验证": "val", "驗證": "val", "検証": "val", "测试": "test", "測試": "test", "テスト": "test",
