@@ -79,6 +79,9 @@ _METRIC_WORDS = frozenset(
         *("error", "kl", "entropy", "objective"),
     }
 )
+_ANY_WORD = re.compile(
+    "|".join(sorted(_LOSS_WORDS | _METRIC_WORDS | {"step", "epoch", "iter"})).encode(), re.IGNORECASE
+)
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
 
 
@@ -102,6 +105,11 @@ def counts_steps(name: str) -> bool:
 def is_loss(name: str) -> bool:
     """Whether a column of this name is a loss, whatever it is a loss of."""
     return bool(words(name) & _LOSS_WORDS)
+
+
+def may_name_a_metric(head: Iterable[bytes]) -> bool:
+    """Whether the first lines of a file hold any word that a loss, a metric or a count of steps would have."""
+    return any(_ANY_WORD.search(line) for line in head)
 
 
 def looks_like_training_log(numeric: Iterable[str], textual: Iterable[str]) -> bool:

@@ -30,6 +30,9 @@ EXCEPTIONAL_COUNT = 2
 # A log that goes back more often than this is written out of order by habit; no job is restarted so often.
 MOST_STEP_BACKS = 1000
 
+# Differences of two steps within this must fit 64 bits; no count of steps comes near it.
+LARGEST_STEP = 2**61
+
 
 def find_restarts(step: StepArray, *, where: str = "", kind: RestartKind = "step-back") -> tuple[Restart, ...]:
     """The restarts in one series.
@@ -86,6 +89,7 @@ def restart_positions(step: StepArray) -> Sequence[int]:
     Args:
         step: ``[T]`` in the order of recording.
     """
+    step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
     step_backs = np.flatnonzero(step[1:] < step[:-1]) + 1
     if not 0 < len(step_backs) <= MOST_STEP_BACKS:
         return ()
