@@ -31,7 +31,7 @@ class _Seen(NamedTuple):
 
 
 class _Meeting(NamedTuple):
-    """A tag that a file shares with earlier ones: how often and from which step the file has it, and what was before."""
+    """A tag that a file shares with earlier ones: how often and from which step it is there, and what was before."""
 
     size: int
     first: int
@@ -49,33 +49,39 @@ def restarts_of_run(parts: Sequence[Part], concurrency: Concurrency) -> tuple[li
     restarts: list[Restart] = []
     problems: list[Problem] = []
     seen: dict[int, _Seen] = {}
-    last_step: dict[str, int] = {}
     for position, part in enumerate(parts):
         if not len(part.rows):
             continue
         if not concurrency.with_earlier(position) and not any(start.row == 0 for start in part.starts):
             restarts += _at_beginning(part, seen)
-        inside, drops = _inside(part, last_step.get(part.prefix))
+        before = (
+            earlier
+            for number, earlier in enumerate(parts[:position])
+            if earlier.prefix == part.prefix and len(earlier.rows) and not concurrency.between(number, position)
+        )
+        inside, drops = _inside(part, [int(earlier.rows.step[-1]) for earlier in before])
         restarts += inside
         if drops:
             text = f"steps go back {drops} times, too often for restarts; every tag is kept in record order"
             problems.append(Problem("steps-go-back", part.where, text, drops))
-        last_step[part.prefix] = int(part.rows.step[-1])
         last_steps = part.rows.step[part.tags.order[part.tags.bounds[1:] - 1]].tolist()
         for group, (code, step) in enumerate(zip(part.tags.code.tolist(), last_steps, strict=True)):
             seen[code] = _Seen(step, part, group)
     return restarts, problems
 
 
-def _inside(part: Part, step_before_file: int | None) -> tuple[list[Restart], int]:
-    """Restarts inside one file, and how often its steps go back where that is too often."""
+def _inside(part: Part, last_steps_before: Sequence[int]) -> tuple[list[Restart], int]:
+    """Restarts inside one file, and how often its steps go back where that is too often.
+
+    A START event at the beginning of a run is none; ``last_steps_before`` are those of the files that it restarts.
+    """
     step = part.rows.step
     places, drops = find_agreed_restarts(part.tags, step)
     found = {place.row: Restart(place.step, place.previous_step, "step-back", part.where) for place in places}
     for start in part.starts:
-        previous = int(step[start.row - 1]) if start.row else step_before_file
-        if previous is not None:
-            found[start.row] = Restart(start.step, previous, "session", part.where)
+        previous = [*last_steps_before, *step[start.row - 1 : start.row].tolist()]
+        if previous:
+            found[start.row] = Restart(start.step, previous[-1], "session", part.where)
     return [restart for _, restart in sorted(found.items())], drops
 
 

@@ -51,7 +51,7 @@ class TensorBoardLog:
 
     Args:
         root: the run's folder, or its only file.
-        find: the event files that belong to the run at this moment; asked at each poll.
+        find: the event files that belong to the run at this moment; asked at each poll, and no others are kept.
         purge: what to do with points that were recorded before a restart. ``session``: a START event drops earlier
             points of its folder at its step or later, as TensorBoard does. ``step``: in each tag the newest point wins
             wherever steps repeat or go back. ``none``: everything stays.
@@ -70,22 +70,18 @@ class TensorBoardLog:
         Raises:
             LogError: none of the files can be read.
         """
-        changed = False
-        for prefix, path in self._find():
-            if (prefix, path) not in self._streams:
-                self._streams[prefix, path] = EventStream(prefix, path, self._name_of(path), "decode")
-        for stream in self._streams.values():
-            changed |= stream.poll()
+        before = list(self._streams)
+        self._streams = {file: self._streams.get(file) or self._opened(*file) for file in self._find()}
+        polled = [stream.poll() for stream in self._streams.values()]
+        changed = any(polled) or list(self._streams) != before
         if self._run is None or changed:
             self._run = _assemble(self._root, list(self._streams.values()), self._purge)
         return self._run
 
-    def _name_of(self, path: Path) -> str:
-        return (
-            path.relative_to(self._root).as_posix()
-            if path.is_relative_to(self._root) and path != self._root
-            else path.name
-        )
+    def _opened(self, prefix: str, path: Path) -> EventStream:
+        below_root = path != self._root and path.is_relative_to(self._root)
+        where = path.relative_to(self._root).as_posix() if below_root else path.name
+        return EventStream(prefix, path, where, "decode")
 
 
 def _assemble(root: Path, streams: Sequence[EventStream], purge: Purging) -> Run:
