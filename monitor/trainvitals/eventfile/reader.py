@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 from trainvitals.errors import LogError
 from trainvitals.eventfile.collector import Collector
 from trainvitals.eventfile.decoding import decode_event
-from trainvitals.eventfile.framing import FRAME_SIZE, Window, find_record, walk
+from trainvitals.eventfile.framing import FRAME_SIZE, Frames, Window, find_record, walk
 from trainvitals.eventfile.problems import ProblemLedger
 from trainvitals.eventfile.protobuf import UnparsableError
 from trainvitals.eventfile.record import HEADER_SIZE
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import os
 
     from trainvitals.eventfile.columns import EventColumns
-    from trainvitals.eventfile.framing import Frames
     from trainvitals.model import Problem
 
 # Bytes that are read at once: large enough for whole-array work on the records of a window, small enough for the
