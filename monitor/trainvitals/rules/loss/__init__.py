@@ -1,0 +1,1 @@
+"""What the loss itself does: not finite, running away, spiking, never moving, standing still."""
