@@ -130,8 +130,8 @@ def _layers(run: Run, told: Sequence[str]) -> tuple[dict[str, LayerGroup], dict[
     roles = {tag: ("histogram", "a histogram of nothing known") for tag in run.histograms if tag not in run.series}
     for kind, group in groups.items():
         for layer, tag in zip(group.layers, group.tags, strict=True):
-            roles.setdefault(tag, (kind, f"{kind} of {layer}"))
-            roles[tag] = (kind, f"{kind} of {layer}") if roles[tag][0] == "histogram" else roles[tag]
+            if roles.get(tag, ("histogram", ""))[0] == "histogram":
+                roles[tag] = (f"per_layer.{kind}", f"{kind} of {layer}")
     return groups, roles
 
 

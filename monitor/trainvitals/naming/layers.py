@@ -15,7 +15,15 @@ from typing import Literal
 
 from trainvitals.naming.layer_order import in_model_order
 from trainvitals.naming.tokens import Name, stem, words_of
-from trainvitals.naming.words import GRADIENT_WORDS, LOSS_WORDS, NEUTRAL_LOSS_WORDS, NORM_WORDS, SPLIT_WORDS, word_set
+from trainvitals.naming.words import (
+    GRADIENT_WORDS,
+    LOSS_WORDS,
+    NEUTRAL_LOSS_WORDS,
+    NORM_WORDS,
+    SPLIT_WORDS,
+    TOTAL_WORDS,
+    word_set,
+)
 from trainvitals.tags import PER_LAYER_KINDS
 
 Source = Literal["scalars", "histograms"]
@@ -33,7 +41,7 @@ _STATISTICS = NORM_WORDS | word_set(
 _DRESSING = word_set(
     """
     hist histogram histograms distribution distributions optim optimizer model monitor debug stats stat statistics
-    per  param layerwise of to total global all
+    per param layerwise of to total global all
     """
 )
 _NOT_A_LAYER = word_set(
@@ -47,11 +55,12 @@ _GENERIC = (
     | LOSS_WORDS
     | SPLIT_WORDS
     | _STATISTICS
-    | frozenset(
-        {"pre", "post", "before", "after", "unclipped", "diagnostics", "health", "misc", "other", "norm", "0", "1", "2"}
-    )
+    | frozenset({"pre", "post", "before", "after", "unclipped", "diagnostics", "health", "misc", "other"})
 )
 """Words that do not make a layer's name by themselves."""
+_AGGREGATE = TOTAL_WORDS | frozenset(
+    {"global", "pre", "post", "before", "after", "clip", "clipping", "clipped", "unclipped"}
+)
 _PARAMETER_ENDINGS = frozenset(
     {"weight", "weights", "bias", "biases", "kernel", "gamma", "beta", "embeddings", "w", "b"}
 )
@@ -104,7 +113,7 @@ class LayerGroup:
 def read_layer_tag(name: Name, source: Source) -> LayerTag | None:
     """The layer's signal that a tag holds; None for a tag that is not about one layer."""
     own_kind, _, own_layer = name.tag.partition("/")
-    if own_kind in PER_LAYER_KINDS and own_layer.strip():
+    if own_kind in PER_LAYER_KINDS and own_layer.strip() and not _is_aggregate(own_layer):
         return LayerTag(name.tag, (own_kind,), own_layer, ("own", own_kind))
     around, layer_texts = _separate(name)
     layer_texts, affix = _strip_affix(layer_texts, frozenset(around), source)
@@ -181,6 +190,12 @@ def _is_signal(text: str, words: tuple[str, ...]) -> bool:
     if "per" in named:
         vocabulary |= {"layer", "layers", "module"}
     return bool(named) and all(word in vocabulary for word in named)
+
+
+def _is_aggregate(layer: str) -> bool:
+    """Whether what stands in the layer's place says that the value is of all layers (``grad_norm/total``)."""
+    words = frozenset(word for word in words_of(layer) if not word.isdecimal())
+    return bool(words & _AGGREGATE) and words <= _AGGREGATE | GRADIENT_WORDS | NORM_WORDS | {"l2"}
 
 
 def _strip_affix(texts: list[str], style: frozenset[str], source: Source) -> tuple[list[str], list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from trainvitals.naming import words as w
@@ -85,6 +86,8 @@ def describe_loss(meaning: Meaning, *, points: int, size: float, measure: frozen
     """
     name = meaning.name
     neutral = w.NEUTRAL_LOSS_WORDS | w.LOSS_WORDS | w.SPLIT_WORDS | measure
+    if ("loss", "value") in pairwise(name.words):
+        neutral |= {"value"}
     text, placed = _qualifier(name, neutral, w.LOSS_WORDS | w.LOSS_TYPES | measure)
     qualifier = tuple(words_of(text))
     return Loss(

@@ -99,7 +99,7 @@ def _beside_losses(
     if present & w.REWARD_WORDS:
         if present & w.PREFERENCE_WORDS:
             return "preference", "implicit reward of a preference loss", None
-        if direction is None:
+        if direction is None or direction[1] not in words[_last_reward(words) :]:
             return "reward", "reward or return in the name", None
     if present & w.EPISODE_WORDS and present & {"len", "length", "lengths"}:
         return "episode_length", "length of an episode", None
@@ -117,6 +117,10 @@ def _beside_losses(
             return "loss", "negative log-likelihood is a loss", None
         return "metric", "log-likelihood rises as a model gets better", "up"
     return None
+
+
+def _last_reward(words: Sequence[str]) -> int:
+    return max(i for i, word in enumerate(words) if word in w.REWARD_WORDS)
 
 
 def _is_over_another_axis(words: Sequence[str]) -> bool:

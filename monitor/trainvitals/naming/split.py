@@ -30,16 +30,25 @@ UNSAID = Split("")
 def split_of(name: Name) -> Split:
     """The last word that names data decides: ``train/eval_loss`` is a validation loss, ``eval/train_loss`` is not.
 
-    A segment that names both, such as ``Training vs. Validation Loss``, only decides where no other one does.
+    A segment that names both, such as ``Training vs. Validation Loss``, only decides where no other one does. What is
+    merely called an evaluation takes the more telling name: ``eval/test_loss`` and ``test/eval_loss`` are of test data.
     """
-    both: Split | None = None
-    for segment in reversed(name.segments):
-        found = [split for split in map(_split_of_word, segment, (None, *segment)) if split is not None]
-        if len({split.data for split in found}) == 1:
-            return found[-1]
-        if found and both is None:
-            both = found[-1]
-    return both or UNSAID
+    segments = [
+        [split for split in map(_split_of_word, words, (None, *words)) if split is not None] for words in name.segments
+    ]
+    deciding = [found for found in segments if len({split.data for split in found}) == 1] or list(
+        filter(None, segments)
+    )
+    if not deciding:
+        return UNSAID
+    last = deciding[-1][-1]
+    if last.family != "eval":
+        return last
+    return next((split for split in _flat(deciding) if split.family not in ("", "eval")), last)
+
+
+def _flat(segments: list[list[Split]]) -> list[Split]:
+    return [split for found in segments for split in found]
 
 
 def _split_of_word(word: str, before: str | None) -> Split | None:

@@ -64,7 +64,7 @@ NEUTRAL_LOSS_WORDS = TOTAL_WORDS | word_set(
     local log logger loop main mean meter metric metrics minibatch model monitor net network node of on optim
     optimizer over per perf progress raw rank reduced result results running sample samples scalar scalars set
     smooth smoothed smoothing ema moving stat stats step steps stepwise summary target the time tokens token tb
-    tensorboard update updates value vs wandb weighted nats iters loader macro micro stage iterstats
+    tensorboard update updates vs wandb weighted nats iters loader macro micro stage iterstats
     """
 )
 """Words that leave a loss the whole loss."""
