@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import block_means
+from trainvitals.maths.tail import begin_of_tail
 from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules.alignment import positions
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
@@ -138,8 +139,8 @@ class LearningRateExhausted(Rule[RateEnd]):
         peak = float(rate.value.max())
         if peak <= 0:
             return NotEnough()
-        low = _begin_of_tail(rate.value <= LOW_SHARE * peak)
-        zero = _begin_of_tail(rate.value <= ZERO_SHARE * peak)
+        low = begin_of_tail(rate.value <= LOW_SHARE * peak)
+        zero = begin_of_tail(rate.value <= ZERO_SHARE * peak)
         span = max(1, int(rate.step[-1] - rate.step[0]))
         return RateEnd(
             tag=rate.tag,
@@ -197,14 +198,6 @@ class LearningRateExhausted(Rule[RateEnd]):
                 evidence=(rate, beside),
             )
         ]
-
-
-def _begin_of_tail(holds: NDArray[np.bool_]) -> int | None:
-    """Index from which the condition holds until the end."""
-    if not holds[-1]:
-        return None
-    broken = np.flatnonzero(~holds)
-    return int(broken[-1]) + 1 if len(broken) else 0
 
 
 def _loss_beside(view: RunView, rate: Series, zero: int) -> LossBeside | None:
