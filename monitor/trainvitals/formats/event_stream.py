@@ -122,7 +122,7 @@ class EventStream:
             for problem in self._reader.problems
         ]
         if self._unreadable is not None:
-            found.append(Problem("unreadable", self.where, self._unreadable.what))
+            found.append(Problem("unreadable-file", self.where, self._unreadable.what))
         return tuple(found)
 
     @property

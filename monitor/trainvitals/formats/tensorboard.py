@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from trainvitals.eventfile.histogram import HistogramStatistics
 from trainvitals.formats.agreed_restarts import order_by_tag
 from trainvitals.formats.concurrency import Concurrency, Part, merged
 from trainvitals.formats.event_stream import EventStream, ScalarRows
+from trainvitals.formats.format import Format, Purging, RunFiles
 from trainvitals.formats.run_restarts import restarts_of_run
 from trainvitals.formats.sessions import NO_LIMIT, Purge, session_purges
 from trainvitals.model import HistogramSeries, Run, Series
@@ -21,23 +22,31 @@ from trainvitals.model import HistogramSeries, Run, Series
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Purging = Literal["session", "step", "none"]
-PrefixedFile = tuple[str, Path]
-"""The subfolder below the run's folder with ``/`` between its parts, ``""`` for the run's own folder; and a file."""
+FORMAT_NAME = "tensorboard"
+FILE_MARK = "tfevents"
+FIRST_RECORD_SIZE = 64
+NOT_A_LOG_SUFFIX = ".profile-empty"
+"""Empty files by which TensorBoard's profiler marks a folder."""
+FILE_VERSION = b"brain.Event:"
 
 
-def read_tensorboard(files: Sequence[PrefixedFile], root: Path, *, purge: Purging = "session") -> Run:
+def is_event_file(name: str, head: bytes) -> bool:
+    """Whether a file is an event file: by its name, as TensorBoard itself decides, or by its first record."""
+    named = FILE_MARK in name and not name.endswith(NOT_A_LOG_SUFFIX)
+    return named or FILE_VERSION in head[:FIRST_RECORD_SIZE]
+
+
+def read_tensorboard(files: RunFiles, purge: Purging = "session") -> Run:
     """The run that these event files hold.
 
     Args:
         files: the event files that belong to the run.
-        root: the run's folder, or its only file.
         purge: as for ``TensorBoardLog``.
 
     Raises:
         LogError: none of the files can be read.
     """
-    return TensorBoardLog(root, lambda: files, purge=purge).poll()
+    return TensorBoardLog(lambda: files, purge=purge).poll()
 
 
 class TensorBoardLog:
@@ -50,18 +59,16 @@ class TensorBoardLog:
     writers: none replaces points of another, and their points are merged by wall time.
 
     Args:
-        root: the run's folder, or its only file.
         find: the event files that belong to the run at this moment; asked at each poll, and no others are kept.
         purge: what to do with points that were recorded before a restart. ``session``: a START event drops earlier
             points of its folder at its step or later, as TensorBoard does. ``step``: in each tag the newest point wins
             wherever steps repeat or go back. ``none``: everything stays.
     """
 
-    def __init__(self, root: Path, find: Callable[[], Sequence[PrefixedFile]], *, purge: Purging = "session") -> None:
-        self._root = root
+    def __init__(self, find: Callable[[], RunFiles], *, purge: Purging = "session") -> None:
         self._find = find
         self._purge: Purging = purge
-        self._streams: dict[PrefixedFile, EventStream] = {}
+        self._streams: dict[tuple[str, Path], EventStream] = {}
         self._run: Run | None = None
 
     def poll(self) -> Run:
@@ -70,23 +77,23 @@ class TensorBoardLog:
         Raises:
             LogError: none of the files can be read.
         """
+        files = self._find()
         before = list(self._streams)
-        self._streams = {file: self._streams.get(file) or self._opened(*file) for file in self._find()}
+        self._streams = {
+            (prefix, path): self._streams.get((prefix, path)) or EventStream(prefix, path, files.where(path), "decode")
+            for prefix, path in files.files
+        }
         polled = [stream.poll() for stream in self._streams.values()]
-        changed = any(polled) or list(self._streams) != before
-        if self._run is None or changed:
-            self._run = _assemble(self._root, list(self._streams.values()), self._purge)
+        if self._run is None or any(polled) or list(self._streams) != before:
+            self._run = _assemble(files, list(self._streams.values()), self._purge)
         return self._run
 
-    def _opened(self, prefix: str, path: Path) -> EventStream:
-        below_root = path != self._root and path.is_relative_to(self._root)
-        where = path.relative_to(self._root).as_posix() if below_root else path.name
-        return EventStream(prefix, path, where, "decode")
 
-
-def _assemble(root: Path, streams: Sequence[EventStream], purge: Purging) -> Run:
+def _assemble(files: RunFiles, streams: Sequence[EventStream], purge: Purging) -> Run:
     if not streams:
-        raise LogError("holds no event files", where=str(root), hint="give a folder with files called *tfevents*")
+        raise LogError(
+            "holds no event files", where=str(files.root), hint=f"give a folder with files called *{FILE_MARK}*"
+        )
     failures = [stream.unreadable for stream in streams if stream.unreadable is not None and not stream.tags]
     if len(failures) == len(streams):
         raise failures[0]
@@ -101,10 +108,10 @@ def _assemble(root: Path, streams: Sequence[EventStream], purge: Purging) -> Run
         contested = {names.tags[code] for code in concurrency.contested_codes()}
         series = {tag: each if tag in contested else each.latest() for tag, each in series.items()}
     return Run(
-        id=str(root),
-        path=str(root),
-        name=root.name,
-        format="tensorboard",
+        id=files.name,
+        path=str(files.root),
+        name=files.name,
+        format=FORMAT_NAME,
         series=series,
         histograms=_histograms(streams, purges, names),
         hyper_parameters={name: value for stream in streams for name, value in stream.hyper_parameters.items()},
@@ -195,3 +202,6 @@ def _histograms(
         tag = names.tags[code]
         series[tag] = HistogramSeries(tag, step[first:last], wall_time[first:last], *moments)
     return series
+
+
+FORMAT = Format(FORMAT_NAME, is_event_file, read_tensorboard, joins=True)

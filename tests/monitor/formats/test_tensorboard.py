@@ -14,7 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from trainvitals.errors import LogError
 from trainvitals.eventfile.writer import EventFileWriter
-from trainvitals.formats.tensorboard import TensorBoardLog, read_tensorboard
+from trainvitals.formats.format import Purging, RunFiles
+from trainvitals.formats.tensorboard import TensorBoardLog, is_event_file, read_tensorboard
 from trainvitals.model import HistogramSeries, Run
 
 
@@ -32,14 +33,20 @@ def write(folder: Path, steps, *, tags=("loss",), resume_step=None, value=0.0) -
         return writer.path
 
 
-def files_of(folder: Path) -> list[tuple[str, Path]]:
+def files_of(folder: Path) -> RunFiles:
     """All event files below a folder, each with the subfolder it lies in."""
     paths = sorted(folder.rglob("*tfevents*"))
-    return [(path.parent.relative_to(folder).as_posix().removeprefix("."), path) for path in paths]
+    prefixed = tuple((path.parent.relative_to(folder).as_posix().removeprefix("."), path) for path in paths)
+    return RunFiles(folder, folder.name, "tensorboard", prefixed)
 
 
-def read(folder: Path, **options) -> Run:
-    return read_tensorboard(files_of(folder), folder, **options)
+def files(root: Path, *paths: Path) -> RunFiles:
+    """These files as one run."""
+    return RunFiles(root, root.name, "tensorboard", tuple(("", path) for path in paths))
+
+
+def read(folder: Path, purge: Purging = "session") -> Run:
+    return read_tensorboard(files_of(folder), purge)
 
 
 def steps_of(run: Run, tag: str = "loss") -> list[int]:
@@ -59,7 +66,8 @@ def test_one_file_is_a_run_with_every_tag_value_and_time(tmp_path):
         writer.write_text(1, "note", "second")
         writer.write_hyper_parameters({"rate": 0.1, "fused": True, "name": "x"})
         path = writer.path
-    run = read_tensorboard([("", path)], path)
+    run = read_tensorboard(files(path, path))
+    assert run.id == run.name
     assert (run.path, run.name, run.format) == (str(path), path.name, "tensorboard")
     assert list(run.series) == ["b", "a"]
     assert run.series["b"].tag == "b"
@@ -311,7 +319,7 @@ def test_a_concurrent_file_does_not_protect_an_older_one_from_its_own_start_even
 
 @pytest.mark.usefixtures("clock")
 def test_a_growing_run_equals_one_that_is_read_at_once(tmp_path):
-    log = TensorBoardLog(tmp_path, lambda: files_of(tmp_path))
+    log = TensorBoardLog(lambda: files_of(tmp_path))
     with EventFileWriter(tmp_path) as writer:
         writer.write_scalars(0, {"loss": 1.0})
         assert steps_of(log.poll()) == [0]
@@ -339,7 +347,7 @@ def test_a_growing_run_equals_one_that_is_read_at_once(tmp_path):
 @pytest.mark.usefixtures("clock")
 def test_a_file_that_is_replaced_is_read_anew(tmp_path):
     path = write(tmp_path, range(10))
-    log = TensorBoardLog(tmp_path, lambda: [("", path)])
+    log = TensorBoardLog(lambda: files(tmp_path, path))
     assert steps_of(log.poll()) == list(range(10))
     other = write(tmp_path / "other", [3, 4], tags=["accuracy"])
     other.replace(path)
@@ -366,10 +374,10 @@ def test_damage_is_reported_under_the_files_own_name_below_the_run(tmp_path):
 def test_a_file_that_cannot_be_read_is_a_problem_and_keeps_what_was_read(tmp_path):
     path = write(tmp_path, range(3))
     absent = tmp_path / "events.out.tfevents.1.absent"
-    log = TensorBoardLog(tmp_path, lambda: [("", absent), ("", path)])
+    log = TensorBoardLog(lambda: files(tmp_path, absent, path))
     run = log.poll()
     assert steps_of(run) == [0, 1, 2]
-    assert [(problem.kind, problem.where) for problem in run.problems] == [("unreadable", absent.name)]
+    assert [(problem.kind, problem.where) for problem in run.problems] == [("unreadable-file", absent.name)]
     path.rename(tmp_path / "elsewhere")
     run = log.poll()
     assert steps_of(run) == [0, 1, 2]
@@ -379,7 +387,7 @@ def test_a_file_that_cannot_be_read_is_a_problem_and_keeps_what_was_read(tmp_pat
 @pytest.mark.usefixtures("clock")
 def test_a_file_that_no_longer_belongs_to_the_run_is_forgotten(tmp_path):
     path = write(tmp_path, range(3))
-    log = TensorBoardLog(tmp_path, lambda: files_of(tmp_path))
+    log = TensorBoardLog(lambda: files_of(tmp_path))
     log.poll()
     path.rename(path.with_name(f"{path.name}.renamed"))
     run = log.poll()
@@ -389,24 +397,41 @@ def test_a_file_that_no_longer_belongs_to_the_run_is_forgotten(tmp_path):
 
 def test_no_readable_file_is_an_error_of_one_line(tmp_path):
     with pytest.raises(LogError, match=r"no event files"):
-        read_tensorboard([], tmp_path)
+        read_tensorboard(files(tmp_path))
     absent = tmp_path / "events.out.tfevents.1.absent"
     with pytest.raises(LogError, match=absent.name) as caught:
-        read_tensorboard([("", absent)], tmp_path)
+        read_tensorboard(files(tmp_path, absent))
     assert "\n" not in str(caught.value)
 
 
 def test_an_empty_file_is_a_run_without_series(tmp_path):
     path = tmp_path / "events.out.tfevents.1.host"
     path.touch()
-    run = read_tensorboard([("", path)], tmp_path)
+    run = read_tensorboard(files(tmp_path, path))
     assert run.series == {}
     assert run.last_step is None
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "expected"),
+    [
+        ("events.out.tfevents.1658193659.host.1.0", b"", True),
+        ("my.tfevents", b"junk", True),
+        ("events.out.tfevents.1658193659.profile-empty", b"", False),
+        ("metrics.csv", b"step,loss\n", False),
+    ],
+)
+def test_event_files_are_known_by_their_name(name, head, expected):
+    assert is_event_file(name, head) is expected
+
+
+def test_a_renamed_event_file_is_known_by_its_first_record(tmp_path):
+    assert is_event_file("log.bin", write(tmp_path, range(3)).read_bytes()[:512])
 
 
 @pytest.mark.shared
 def test_a_trainer_that_was_started_again_after_weeks_is_seen(shared):
     folder = shared / "real_logs" / "run_022"
     (root,) = {path.parent for path in folder.rglob("*tfevents*")}
-    run = read_tensorboard([("", path) for path in root.iterdir()], root)
+    run = read_tensorboard(files(root, *root.iterdir()))
     assert kinds(run) == [("new-file", 250_000, 230_000)]
