@@ -189,7 +189,7 @@ class EventFileWriter:
             self._size = _write_all(descriptor, opening)
         except BaseException:
             os.close(descriptor)
-            path.unlink()
+            path.unlink(missing_ok=True)
             raise
         # Some file systems count no links at all; what matters is that there are fewer than at the start.
         self._links = os.fstat(descriptor).st_nlink
