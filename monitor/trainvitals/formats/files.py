@@ -24,8 +24,28 @@ def read_bytes(path: Path) -> bytes:
     except OSError as error:
         raise unreadable(path, error) from None
     if not data:
-        raise LogError("the file is empty", where=str(path), hint="nothing was recorded yet; was the run just started?")
+        raise _empty(path)
     return data
+
+
+def read_head(path: Path, count: int = 16 * 1024) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        LogError: it cannot be read, or it is empty.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(count)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not head:
+        raise _empty(path)
+    return head
+
+
+def _empty(path: Path) -> LogError:
+    return LogError("the file is empty", where=str(path), hint="nothing was recorded yet; was the run just started?")
 
 
 def unreadable(path: Path, error: OSError) -> LogError:

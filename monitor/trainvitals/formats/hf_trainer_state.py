@@ -39,7 +39,7 @@ Entry = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What one ``trainer_state.json`` holds: its settings with the summary of the run, its log, its last step, damage."""
+    """What one ``trainer_state.json`` holds: settings and summary, the log without it, the last step, damage."""
 
     settings: Mapping[str, float | str | bool]
     history: Sequence[Entry]
