@@ -40,6 +40,11 @@ class Piece(NamedTuple):
     value: NDArray[np.floating[Any]]
     in_tensor: bool
 
+    def take(self, row: NDArray[np.bool_]) -> Piece:
+        """The records that ``row`` selects."""
+        code = self.code[row] if len(self.code) > 1 or len(row) == 1 else self.code
+        return Piece(self.record[row], self.step[row], self.wall_time[row], code, self.value[row], self.in_tensor)
+
 
 class _Chunk(NamedTuple):
     """The scalars of one window in file order."""
@@ -320,5 +325,4 @@ def _without(piece: Piece, codes: list[int]) -> list[Piece]:
     if len(piece.code) == 1:
         position = np.flatnonzero(kept[0])
         return [piece._replace(code=piece.code[:, position], value=piece.value[:, position])] if len(position) else []
-    row = kept[:, 0]
-    return [Piece(piece.record[row], piece.step[row], piece.wall_time[row], piece.code[row], piece.value[row], True)]
+    return [piece.take(kept[:, 0])]

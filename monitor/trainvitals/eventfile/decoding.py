@@ -28,12 +28,15 @@ def decode_event(data: bytes) -> Event:
     Raises:
         UnparsableError: these bytes are no event.
     """
-    try:
-        return decode_layout(data, wire.parse_event(data))
-    except Unsupported:
-        from trainvitals.eventfile import protobuf
+    layout = wire.parse_event(data)
+    if layout:
+        try:
+            return decode_layout(data, layout)
+        except Unsupported:
+            pass
+    from trainvitals.eventfile import protobuf
 
-        return protobuf.decode_event(data)
+    return protobuf.decode_event(data)
 
 
 def decode_layout(data: bytes, layout: Layout) -> Event:

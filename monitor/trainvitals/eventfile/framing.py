@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import struct
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +27,7 @@ FRAME_SIZE = HEADER_SIZE + FOOTER_SIZE
 # cannot ask for all the memory there is.
 RECORD_SIZE_LIMIT = 1 << 26
 
+_LENGTH_SIZE = 8
 _HEADER = struct.Struct("<QI").unpack_from
 _FOOTER = struct.Struct("<I").unpack_from
 # The upper half of a record's length.
@@ -39,13 +40,13 @@ class Frames(NamedTuple):
     """Records one behind the other.
 
     Args:
-        starts: ``[R]`` where each record begins; sizes: ``[R]`` bytes of its data.
+        starts: ``[R]`` where each record begins; sizes: ``[R]`` bytes of its data. Lists if they are few.
         end: where the first byte behind them stands.
         intact: whether what stands there is the end of the bytes or an incomplete record, rather than damage.
     """
 
-    starts: list[int]
-    sizes: list[int]
+    starts: list[int] | NDArray[np.int64]
+    sizes: list[int] | NDArray[np.int64]
     end: int
     intact: bool
 
@@ -78,36 +79,43 @@ class Window:
         if at + HEADER_SIZE > len(self.data):
             return False
         size, stored = _HEADER(self.data, at)
-        return bool(size < RECORD_SIZE_LIMIT and stored == header_checksum(size))
+        return bool(size < RECORD_SIZE_LIMIT and stored == masked_crc32c(self.data[at : at + _LENGTH_SIZE]))
 
     def is_complete(self, at: int) -> bool:
         """Whether the record that begins here ends in the window."""
         return self.has_header(at) and at + FRAME_SIZE + _HEADER(self.data, at)[0] <= len(self.data)
 
 
-@functools.lru_cache(maxsize=1 << 14)
-def header_checksum(size: int) -> int:
-    """The checksum that belongs to the length of a record."""
-    return masked_crc32c(struct.pack("<Q", size))
+# The twelve bytes of headers that were found sound, and the sizes that they give.
+_known_headers: dict[bytes, int] = {}
+_MOST_KNOWN_HEADERS = 1 << 14
 
 
 def walk(window: Window, at: int, limit: int | None = None) -> Frames:
     """Record by record from ``at``, at most ``limit`` of them."""
     data = window.data
     end = len(data)
+    known = _known_headers
     starts: list[int] = []
     sizes: list[int] = []
-    while at + HEADER_SIZE <= end and len(starts) != limit:
-        size, stored = _HEADER(data, at)
-        if size >= RECORD_SIZE_LIMIT or stored != header_checksum(size):
-            return Frames(starts, sizes, at, intact=False)
+    intact = True
+    while len(starts) != limit:
+        header = data[at : at + HEADER_SIZE]
+        size = known.get(header)
+        if size is None:
+            if not window.has_header(at):
+                intact = len(header) < HEADER_SIZE
+                break
+            size = _HEADER(header)[0]
+            if len(known) < _MOST_KNOWN_HEADERS:
+                known[header] = size
         following = at + FRAME_SIZE + size
         if following > end:
             break
         starts.append(at)
         sizes.append(size)
         at = following
-    return Frames(starts, sizes, at, intact=True)
+    return Frames(starts, sizes, at, intact)
 
 
 class Found(NamedTuple):
@@ -140,7 +148,7 @@ def find_record(window: Window, at: int) -> Found | None:
 
 def _headers(window: Window, at: int) -> Iterator[int]:
     """Every position from ``at`` on where the twelve bytes of a header stand."""
-    words = overlapping_words(window.data)
+    words = overlapping(window.data, "<u4")
     last = len(window.data) - HEADER_SIZE
     piece = _FIRST_PIECE
     while at <= last:
@@ -152,13 +160,14 @@ def _headers(window: Window, at: int) -> Iterator[int]:
         at, piece = stop, min(2 * piece, _LARGEST_PIECE)
 
 
-def overlapping_words(data: bytes) -> NDArray[np.uint32]:
-    """``[len(data) - 3]``: the four bytes at each position as one number."""
-    return np.ndarray((max(0, len(data) - 3),), "<u4", data, 0, (1,))
+def overlapping(data: bytes, dtype: str) -> NDArray[Any]:
+    """What stands at each position of the data, read as ``dtype``."""
+    count = len(data) - np.dtype(dtype).itemsize + 1
+    return np.ndarray((max(0, count),), dtype, data, 0, (1,))
 
 
 def header_checksums(sizes: NDArray[np.uint32]) -> NDArray[np.uint32]:
-    """``header_checksum`` of many lengths."""
+    """The checksum that belongs to each length, as a header stores it."""
     low, high = _length_tables()
     if not len(sizes) or sizes.max() < len(low):
         return low.take(sizes)

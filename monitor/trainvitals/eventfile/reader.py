@@ -6,10 +6,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
 
+import numpy as np
+
 from trainvitals.errors import LogError
 from trainvitals.eventfile.collector import Collector
 from trainvitals.eventfile.decoding import decode_event
 from trainvitals.eventfile.framing import FRAME_SIZE, Frames, Window, find_record, walk
+from trainvitals.eventfile.groups import GroupDecoder
+from trainvitals.eventfile.lanes import frames_of
 from trainvitals.eventfile.problems import ProblemLedger
 from trainvitals.eventfile.protobuf import UnparsableError
 from trainvitals.eventfile.record import HEADER_SIZE
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 # Bytes that are read at once: large enough for whole-array work on the records of a window, small enough for the
 # processor's cache and for memory.
 WINDOW_SIZE = 8 << 20
+# Below this the fixed cost of whole-array work exceeds that of a loop.
+_SMALL_WINDOW = 64 << 10
 # Bytes at the beginning of the file, and before the place where reading goes on, by which a file is known again.
 _FINGERPRINT_SIZE = 64
 # Records that may come before the first one with a wall time: version, session start, settings.
@@ -64,7 +70,8 @@ class EventFileReader:
         self._decode_histograms = histograms == "decode"
         self._tags = TagDictionary()
         self._problems = ProblemLedger()
-        self._decoder = RecordDecoder(self._tags, self._problems)
+        self._records = RecordDecoder(self._tags, self._problems)
+        self._groups = GroupDecoder(self._tags, self._problems, self._records)
         self._identity: _Identity | None = None
         self._begin()
 
@@ -162,13 +169,15 @@ class EventFileReader:
     def _read_window(self, window: Window, collector: Collector) -> None:
         """Everything in the window that can be decided; moves ``offset`` on to what cannot."""
         at = 0
+        is_small = len(window.data) < _SMALL_WINDOW
         while True:
             if self._lost_from is not None:
-                found = self._find_end_of_damage(window, at)
-                if found is None:
+                resumed_at = self._find_end_of_damage(window, at)
+                if resumed_at is None:
                     return
-                at = found
-            frames = self._without_doubtful_end(window, walk(window, at))
+                at = resumed_at
+            found = walk(window, at) if is_small else frames_of(window, at)
+            frames = _without_doubtful_end(window, found)
             self._take_records(window, frames, collector)
             self.offset = window.offset + frames.end
             if frames.intact and not self._is_torn_in_the_middle(window, frames.end):
@@ -180,26 +189,19 @@ class EventFileReader:
     def _take_records(self, window: Window, frames: Frames, collector: Collector) -> None:
         if self.first_wall_time is None:
             self.first_wall_time = _first_wall_time(window, frames)
+        if isinstance(frames.starts, np.ndarray):
+            self._groups.decode(window, frames, collector)
+            collector.finish_window(window.offset + frames.starts)
+            return
         offsets: list[int] = []
         for start, size in zip(frames.starts, frames.sizes, strict=True):
             position = window.offset + start
             if window.is_sound(start, size):
-                self._decoder.decode(window.record(start, size), len(offsets), position, collector)
+                self._records.decode(window.record(start, size), len(offsets), position, collector)
             else:
                 self._problems.add("bad-checksum", position)
             offsets.append(position)
         collector.finish_window(offsets)
-
-    def _without_doubtful_end(self, window: Window, frames: Frames) -> Frames:
-        """Without a last record whose data is wrong and which no header follows.
-
-        Before damage, its own length is in doubt: other records may begin inside it. At the end of the file its bytes
-        may still be on their way, as on network file systems.
-        """
-        followed = frames.intact and frames.end + HEADER_SIZE <= len(window.data)
-        if not frames.starts or followed or window.is_sound(frames.starts[-1], frames.sizes[-1]):
-            return frames
-        return Frames(frames.starts[:-1], frames.sizes[:-1], frames.starts[-1], frames.intact)
 
     def _is_torn_in_the_middle(self, window: Window, at: int) -> bool:
         """Whether an incomplete last record will never be completed, because another one begins inside it."""
@@ -262,3 +264,18 @@ def _first_wall_time(window: Window, frames: Frames) -> float | None:
         if math.isfinite(wall_time) and wall_time > 0:
             return wall_time
     return None
+
+
+def _without_doubtful_end(window: Window, frames: Frames) -> Frames:
+    """Without a last record whose data is wrong and which no header follows.
+
+    Before damage, its own length is in doubt: other records may begin inside it. At the end of the file its bytes
+    may still be on their way, as on network file systems.
+    """
+    followed = frames.intact and frames.end + HEADER_SIZE <= len(window.data)
+    if followed or not len(frames.starts):
+        return frames
+    start, size = int(frames.starts[-1]), int(frames.sizes[-1])
+    if window.is_sound(start, size):
+        return frames
+    return Frames(frames.starts[:-1], frames.sizes[:-1], start, frames.intact)

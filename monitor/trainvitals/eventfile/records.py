@@ -54,13 +54,21 @@ class RecordDecoder:
             return
         into.rows.append((record, code, step, _DOUBLE(data, 1)[0], _FLOAT(data, len(data) - _FLOAT_SIZE)[0]))
 
+    def decode_parsed(self, data: bytes, layout: Layout | None, record: int, offset: int, into: Collector) -> bool:
+        """``decode`` for a record whose layout is known; returns whether that sufficed, without protobuf."""
+        if layout:
+            try:
+                into.add_event(decode_layout(data, layout), record, offset)
+                return True
+            except Unsupported:
+                pass
+        self._decode_with_protobuf(data, record, offset, into)
+        return False
+
     def _parse(self, data: bytes, record: int, offset: int, into: Collector) -> None:
-        try:
-            layout = wire.parse_event(data)
-            into.add_event(decode_layout(data, layout), record, offset)
+        layout = wire.parse_event(data)
+        if self.decode_parsed(data, layout, record, offset, into) and layout:
             self._remember(data, layout)
-        except Unsupported:
-            self._decode_with_protobuf(data, record, offset, into)
 
     def _decode_with_protobuf(self, data: bytes, record: int, offset: int, into: Collector) -> None:
         from trainvitals.eventfile import protobuf

@@ -59,6 +59,12 @@ class Value(NamedTuple):
     tensor: Tensor | None
     metadata: Metadata | None
 
+    @property
+    def is_scalar(self) -> bool:
+        """Whether this is a single number, as far as this record tells."""
+        settings = self.tensor and self.metadata and self.metadata.plugin == "hparams"
+        return self.content in _SCALARS and not settings
+
 
 class Layout(NamedTuple):
     """Where the parts of an event stand, counted from its first byte; ``-1`` where there is none.
@@ -76,7 +82,7 @@ class Layout(NamedTuple):
     @property
     def only_scalars(self) -> bool:
         """Whether the event holds scalars and nothing else."""
-        return bool(self.values) and all(value.content in _SCALARS for value in self.values)
+        return bool(self.values) and all(value.is_scalar for value in self.values)
 
 
 DT_FLOAT, DT_DOUBLE, DT_STRING = 1, 2, 7
@@ -104,16 +110,12 @@ _TENSOR_STRING = 0x42
 _SHAPE_DIMENSION, _DIMENSION_SIZE, _DIMENSION_NAME = 0x12, 0x08, 0x12
 
 
-def parse_event(data: bytes) -> Layout:
-    """The layout of one event.
-
-    Raises:
-        Unsupported: the protobuf classes must decide what this is.
-    """
+def parse_event(data: bytes) -> Layout | None:
+    """The layout of one event; None if the protobuf classes must decide what it is."""
     try:
         return _event(data)
-    except (IndexError, UnicodeDecodeError) as error:
-        raise Unsupported from error
+    except (Unsupported, IndexError, UnicodeDecodeError):
+        return None
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:

@@ -1,0 +1,182 @@
+"""Many records at once: those of equal length are laid side by side and read column by column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from trainvitals.eventfile import wire
+from trainvitals.eventfile.crc32c_rows import sound_rows
+from trainvitals.eventfile.framing import overlapping
+from trainvitals.eventfile.record import FOOTER_SIZE, HEADER_SIZE
+from trainvitals.eventfile.tag_index import UNKNOWN, TagIndex
+from trainvitals.eventfile.templates import Template
+from trainvitals.eventfile.wire import Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from trainvitals.eventfile.collector import Collector
+    from trainvitals.eventfile.framing import Frames, Window
+    from trainvitals.eventfile.problems import ProblemLedger
+    from trainvitals.eventfile.records import RecordDecoder
+    from trainvitals.eventfile.tag_dictionary import TagDictionary
+    from trainvitals.eventfile.wire import Layout
+
+# Fewer alike are faster one by one, unless they are large: then each is many scalars.
+_FEW = 8
+_LARGE = 2048
+_CHUNK_SIZE = 1 << 20
+_MOST_NEW_TEMPLATES = 8
+_TEMPLATE_MEMORY = 16 << 20
+_SHORT_SIZES = 1 << 16
+_WORD_SIZE = 8
+
+
+class GroupDecoder:
+    """Decodes the records of large windows for a collector, and remembers what it learned of their looks."""
+
+    def __init__(self, tags: TagDictionary, problems: ProblemLedger, records: RecordDecoder) -> None:
+        self._tags = tags
+        self._problems = problems
+        self._records = records
+        self._templates: dict[int, list[Template]] = {}
+        self._template_memory = 0
+        self._indexes: dict[int, TagIndex] = {}
+
+    def decode(self, window: Window, frames: Frames, into: Collector) -> None:
+        """All records of the window; those with a wrong checksum are skipped and reported."""
+        place = _Place(window, np.asarray(frames.starts), into)
+        for size, members in _by_size(np.asarray(frames.sizes)):
+            if size >= _LARGE and size not in self._templates:
+                members = self._without_leading_others(place, size, members)
+            elif len(members) < _FEW and size < _LARGE:
+                self._one_by_one(place, size, members)
+                continue
+            width = -(-(size + FOOTER_SIZE) // _WORD_SIZE) * _WORD_SIZE
+            many = max(1, _CHUNK_SIZE // width)
+            for first in range(0, len(members), many):
+                self._side_by_side(place, size, width, members[first : first + many])
+
+    def _without_leading_others(self, place: _Place, size: int, members: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Decodes large records that are not scalars where they lie; laying them side by side would only cost."""
+        for index, record in enumerate(members.tolist()):
+            data = place.sound_data(record, size)
+            if data is None:
+                self._problems.add("bad-checksum", place.offset(record))
+                continue
+            layout = wire.parse_event(data)
+            if layout and _is_template(layout):
+                return members[index:]
+            self._records.decode_parsed(data, layout, record, place.offset(record), place.into)
+        return members[:0]
+
+    def _one_by_one(self, place: _Place, size: int, members: NDArray[np.int64]) -> None:
+        for record in members.tolist():
+            data = place.sound_data(record, size)
+            if data is None:
+                self._problems.add("bad-checksum", place.offset(record))
+            else:
+                self._records.decode(data, record, place.offset(record), place.into)
+
+    def _side_by_side(self, place: _Place, size: int, width: int, members: NDArray[np.int64]) -> None:
+        data_at = width - size - FOOTER_SIZE
+        # What precedes the data is the end of the header, which is the same for all records of one size.
+        every_row = overlapping(place.window.data, f"V{width}")
+        rows = every_row[place.starts[members] + (HEADER_SIZE - data_at)].view(np.uint8).reshape(-1, width)
+        sound = sound_rows(rows, data_at)
+        if sound is not None:
+            for record in members[~sound].tolist():
+                self._problems.add("bad-checksum", place.offset(record))
+            rows, members = rows[sound], members[sound]
+        for known in self._templates.get(size, ()):
+            if len(rows):
+                rows, members = self._take_fitting(place, known, rows, members)
+        new_templates = 0
+        while len(rows):
+            data = rows[0, data_at:-FOOTER_SIZE].tobytes()
+            layout = wire.parse_event(data)
+            worthwhile = size >= _LARGE or (len(rows) >= _FEW and new_templates < _MOST_NEW_TEMPLATES)
+            template: Template | None = None
+            if layout and worthwhile and _is_template(layout):
+                template = self._new_template(size, rows[0], data_at, layout)
+                new_templates += 1
+            if template:
+                rows, members = self._take_fitting(place, template, rows, members)
+                continue
+            record = int(members[0])
+            self._records.decode_parsed(data, layout, record, place.offset(record), place.into)
+            rows, members = rows[1:], members[1:]
+
+    def _new_template(self, size: int, row: NDArray[np.uint8], data_at: int, layout: Layout) -> Template | None:
+        try:
+            template = Template(row, data_at, layout, self._tags)
+        except Unsupported:
+            return None
+        if self._template_memory + template.memory > _TEMPLATE_MEMORY:
+            self._templates.clear()
+            self._template_memory = 0
+        self._templates.setdefault(size, []).insert(0, template)
+        self._template_memory += template.memory
+        return template
+
+    def _take_fitting(
+        self, place: _Place, template: Template, rows: NDArray[np.uint8], members: NDArray[np.int64]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Reads the rows that fit, and returns the others."""
+        fits = template.fits(rows)
+        others = rows[~fits], members[~fits]
+        if not fits.all():
+            rows, members = rows[fits], members[fits]
+        if not len(rows):
+            return others
+        piece = template.read(rows, members, self._index(template.tag_size))
+        if template.repeated_tags:
+            self._problems.add("duplicate-tag", place.offset(int(members[0])), template.repeated_tags * len(rows))
+        nameless = piece.code[:, 0] == UNKNOWN
+        if nameless.any():
+            for record in members[nameless].tolist():
+                self._problems.add("unparsable", place.offset(record))
+            piece = piece.take(~nameless)
+        place.into.add_piece(piece)
+        return others
+
+    def _index(self, tag_size: int) -> TagIndex | None:
+        if tag_size and tag_size not in self._indexes:
+            self._indexes[tag_size] = TagIndex(self._tags, tag_size)
+        return self._indexes.get(tag_size)
+
+
+class _Place(NamedTuple):
+    """Where records come from and where they go."""
+
+    window: Window
+    starts: NDArray[np.int64]
+    into: Collector
+
+    def offset(self, record: int) -> int:
+        """Where a record begins in the file."""
+        return self.window.offset + int(self.starts[record])
+
+    def sound_data(self, record: int, size: int) -> bytes | None:
+        """The data of a record, None if its checksum is wrong."""
+        start = int(self.starts[record])
+        return self.window.record(start, size) if self.window.is_sound(start, size) else None
+
+
+def _by_size(sizes: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each size and the numbers of its records, ascending."""
+    short = sizes < _SHORT_SIZES
+    for chosen, dtype in ((np.flatnonzero(short), np.uint16), (np.flatnonzero(~short), np.int64)):
+        # Sixteen-bit numbers are sorted in linear time.
+        order = chosen[np.argsort(sizes[chosen].astype(dtype), kind="stable")]
+        ends = np.flatnonzero(np.diff(sizes[order])) + 1
+        yield from ((int(sizes[members[0]]), members) for members in np.split(order, ends) if len(members))
+
+
+def _is_template(layout: Layout) -> bool:
+    """Whether other events may differ from this one in numbers only."""
+    return layout.only_scalars and len({value.tensor is None for value in layout.values}) == 1
