@@ -89,7 +89,9 @@ def find_agreed_restarts(tags: TagOrder, step: StepArray) -> tuple[list[StepBack
 
 def _drops(tags: TagOrder, by_tag: StepArray) -> NDArray[np.int64]:
     """Positions in tag order where a tag, judged alone, was restarted."""
-    backwards = np.flatnonzero(by_tag[1:] < by_tag[:-1]) + 1
+    goes_back = np.append(False, by_tag[1:] < by_tag[:-1])[: len(by_tag)]
+    goes_back[tags.bounds[:-1]] = False
+    backwards = np.flatnonzero(goes_back)
     groups = np.unique(np.searchsorted(tags.bounds, backwards, side="right") - 1)
     found = []
     for group in groups.tolist():
