@@ -1,0 +1,299 @@
+"""LOS004: the loss never left the level it began at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainvitals.maths.noise import difference_noise_sd
+from trainvitals.maths.robust import block_means, mad_scale
+from trainvitals.model import Evidence, Finding, Series, Severity, Verdict
+from trainvitals.rules.loss.chance import chance_classes
+from trainvitals.rules.rule import NotEnough, Rule, Threshold
+from trainvitals.view import LossCurve, RunView
+
+# The level is followed over so many blocks: the first is the beginning, and twenty show an excursion in between.
+BLOCKS = 20
+# The bound of a one-sided 95 % interval for a normal error.
+ONE_SIDED_95 = 1.645
+# An excursion below the start must be deeper than the lowest of twenty noisy blocks to count.
+LOWEST_OF_BLOCKS_SDS = 3.0
+# Fewer points than this must be corroborated by a metric or by the level of guessing.
+POINTS_TO_STAND_ALONE = 30
+# A log that begins later than this share of its last step, and than twice its spacing, continues another one.
+RESUMED_SHARE, RESUMED_SPACINGS = 0.05, 2.0
+# Frameworks write these where nothing was measured; `nothing-to-judge` speaks of them.
+PLACEHOLDERS = (-1.0, 0.0, 1.0)
+# Still in warm-up: the rate was highest in the last tenth, and above half of that for less than a fifth of the steps.
+WARMUP_END_SHARE, WARMUP_HALF_SHARE = 0.9, 0.2
+# A metric moved when the medians of its first and last third differ by three standard deviations of its noise and by
+# two hundredths of its scale; it is good when it is beyond four fifths of the way to perfect.
+METRIC_SDS, METRIC_MOVED, METRIC_GOOD = 3.0, 0.02, 0.8
+METRIC_POINTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Stillness:
+    """How little a loss moved, and what else speaks for or against learning.
+
+    Args:
+        tag: of the loss; points, first_step, last_step: of its curve.
+        start, end, lowest: levels of the first block, the second half and the lowest block.
+        gain_high: upper bound of start minus end; block_sd: noise of one block.
+        constant: all values are the same to the last digit.
+        spread: largest minus smallest value.
+        improving: something that says that it does learn, in words.
+        resumed: the log continues another one; warming_up: the learning rate is still rising.
+        flat_metric: a metric that did not move, and its last value.
+        classes: the number of classes whose guessing would cost this much.
+    """
+
+    tag: str
+    points: int
+    first_step: int
+    last_step: int
+    start: float
+    end: float
+    lowest: float
+    gain_high: float
+    block_sd: float
+    constant: bool
+    spread: float
+    improving: str | None
+    resumed: bool
+    warming_up: bool
+    flat_metric: tuple[str, float] | None
+    classes: int | None
+
+
+class NotLearning(Rule[Stillness]):
+    """The loss never left the level at which it began.
+
+    What it finds
+    -------------
+    Runs that learnt nothing from the first step on: a loss that stays at its initial level within its noise, often that
+    of guessing, ln(number of classes); or that never changes at all.
+
+    Why it matters
+    --------------
+    This is not slow progress that patience would cure. Something is not connected, or the learning rate is wrong by
+    orders of magnitude, and every further step is wasted.
+
+    How it is detected
+    ------------------
+    The loss is averaged in 20 blocks. The upper bound of the gain from the first block to the second half is below
+    `gain_share` of the level (an equivalence test: absence of a trend is not enough), no block lies further below the
+    start, and the progress verdict is not "progressing". With fewer than 30 points a metric that does not move or the
+    level of guessing must agree, and all values lie within `gain_share`. A loss that repeats one value to the last
+    digit is an error, as is one at the level of guessing with a metric at chance.
+
+    The level of guessing is a hint and never the proof: ln(K) lies near any number for some K.
+
+    False alarms
+    ------------
+    Not reported: a metric or validation loss that improves; a run that began well (a good metric, or a loss below
+    `low_level` and no metric to tell); a log that continues another one; a learning rate still in warm-up; a loss that
+    is noisy enough to hide a gain; reinforcement learning. Continued training of a model that knows its data already
+    looks the same.
+
+    What to try
+    -----------
+    Overfit a single batch: if that fails, the wiring is wrong (optimizer without these parameters, detached graph,
+    frozen layers, labels without relation to inputs, softmax applied twice). If it works, raise the learning rate
+    tenfold.
+
+    Sources
+    -------
+    Karpathy 2019, "A recipe for training neural networks" (initial loss, overfit one batch); Schuirmann 1987 (two
+    one-sided tests).
+    """
+
+    code = "LOS004"
+    name = "not-learning"
+    summary = "The loss never left the level at which it began."
+    thresholds = (
+        Threshold(
+            "gain_share",
+            0.02,
+            "Less than a fiftieth of the loss gained in the whole run: for ten classes 0.05 nats, hardly above chance.",
+            "convention",
+        ),
+        Threshold(
+            "low_level",
+            0.1,
+            "A loss this low may be that of a trained model: a cross-entropy of 0.1 gives the right class nine in ten.",
+            "exp(-0.1)",
+        ),
+        Threshold(
+            "minimum_points",
+            8,
+            "Fewer points show no level.",
+            "as for the progress verdict",
+        ),
+    )
+    absorbs = ("plateau",)
+    interventions = (
+        "overfit-one-batch",
+        "check-wiring",
+        "raise-learning-rate",
+        "lower-learning-rate",
+        "check-loss-inputs",
+    )
+
+    def measure(self, view: RunView) -> Stillness | NotEnough:
+        if not view.signals.supervised:
+            return NotEnough()
+        loss = view.train_loss or view.val_loss
+        if loss is None:
+            return NotEnough(("train_loss",), "vitals.log(loss=loss)")
+        if len(loss) < 3:
+            return NotEnough()
+        return _stillness(loss, view)
+
+    def judge(self, measurement: Stillness, limits: Mapping[str, float]) -> list[Finding]:
+        still = measurement
+        if still.points < limits["minimum_points"] or still.improving or still.resumed or still.warming_up:
+            return []
+        if still.constant:
+            return [] if still.start in PLACEHOLDERS else [self._found(still, limits, Severity.ERROR, 0.97)]
+        margin = limits["gain_share"] * abs(still.start)
+        left = still.start - still.lowest > margin + LOWEST_OF_BLOCKS_SDS * still.block_sd
+        if still.gain_high >= margin or left:
+            return []
+        corroborated = still.flat_metric is not None or still.classes is not None
+        if not corroborated and (still.points < POINTS_TO_STAND_ALONE or abs(still.start) < limits["low_level"]):
+            return []
+        if still.points < POINTS_TO_STAND_ALONE and still.spread > margin:
+            return []
+        if still.flat_metric is not None and still.classes is not None:
+            return [self._found(still, limits, Severity.ERROR, 0.95)]
+        return [self._found(still, limits, Severity.WARNING, 0.85 if corroborated else 0.7)]
+
+    def _found(self, still: Stillness, limits: Mapping[str, float], severity: Severity, confidence: float) -> Finding:
+        never = "never changes" if still.constant else "never left its initial level"
+        return self.finding(
+            severity,
+            confidence,
+            f"{still.tag} {never}: {still.start:.4g} at first, {still.end:.4g} at the end of {still.points:,} points",
+            first_step=still.first_step,
+            last_step=still.last_step,
+            evidence=tuple(_evidence(still, limits)),
+        )
+
+
+def _stillness(loss: LossCurve, view: RunView) -> Stillness:
+    step, value = loss.curve.step, np.asarray(loss.curve.value, dtype=np.float64)
+    levels = block_means(step.astype(np.float64), value, min(BLOCKS, len(value))).value
+    later = levels[len(levels) // 2 :]
+    # Blocks carry what is slow in the noise; differences of points would not.
+    block_sd = max(mad_scale(later), difference_noise_sd(levels))
+    end = float(np.median(later))
+    gain_high = float(levels[0]) - end + ONE_SIDED_95 * block_sd * float(np.sqrt(1 + 1 / len(later)))
+    return Stillness(
+        tag=loss.tag,
+        points=len(value),
+        first_step=int(step[0]),
+        last_step=int(step[-1]),
+        start=float(levels[0]),
+        end=end,
+        lowest=float(levels.min()),
+        gain_high=gain_high,
+        block_sd=block_sd,
+        constant=bool(np.all(value == value[0])),
+        spread=float(np.ptp(value)),
+        improving=_improving(loss, view),
+        resumed=_is_resumed(loss.curve),
+        warming_up=_is_warming_up(view.learning_rate),
+        flat_metric=_flat_metric(view),
+        classes=chance_classes(end),
+    )
+
+
+def _improving(loss: LossCurve, view: RunView) -> str | None:
+    """What says that the model does learn, or knew everything before."""
+    for metric in view.signals.metrics:
+        series = view.series(metric.tag).finite()
+        change = _change(series)
+        if change is not None and (change > 0) == (metric.better == "up") and change != 0:
+            return f"{metric.tag} improves"
+        if len(series) and _is_good(series, better_up=metric.better == "up"):
+            return f"{metric.tag} is good"
+    for other in view.losses:
+        change = _change(other.curve)
+        if other.tag != loss.tag and change is not None and change < 0:
+            return f"{other.tag} falls"
+    return "it is progressing" if view.assess(loss).verdict is Verdict.PROGRESSING else None
+
+
+def _change(series: Series) -> float | None:
+    """From the first to the last third; 0 where it is within noise, None with too few points."""
+    value = np.asarray(series.value, dtype=np.float64)
+    third = len(value) // 3
+    if third < 1 or len(value) < METRIC_POINTS:
+        return None
+    change = float(np.median(value[-third:]) - np.median(value[:third]))
+    scale = float(np.max(np.abs(value)))
+    # The median of a third varies less than a point, so this is more than three of its own standard deviations.
+    return change if abs(change) > max(METRIC_SDS * difference_noise_sd(value), METRIC_MOVED * scale) else 0.0
+
+
+def _is_good(series: Series, *, better_up: bool) -> bool:
+    """Whether a score between 0 and 1, or 0 and 100, is near its best."""
+    last = float(np.median(series.value[-METRIC_POINTS:]))
+    perfect = 1.0 if float(series.value.max()) <= 1.0 else 100.0
+    return METRIC_GOOD * perfect <= last <= perfect if better_up else 0.0 <= last <= (1 - METRIC_GOOD) * perfect
+
+
+def _flat_metric(view: RunView) -> tuple[str, float] | None:
+    for metric in view.signals.metrics:
+        series = view.series(metric.tag).finite()
+        if _change(series) == 0.0:
+            return metric.tag, float(series.value[-1])
+    return None
+
+
+def _is_resumed(curve: Series) -> bool:
+    spacing = float(np.median(np.diff(curve.step)))
+    first = int(curve.step[0])
+    return first > RESUMED_SPACINGS * spacing and first > RESUMED_SHARE * int(curve.step[-1])
+
+
+def _is_warming_up(rate: Series | None) -> bool:
+    if rate is None or len(rate) < METRIC_POINTS or not float(rate.value.max()) > 0:
+        return False
+    peak = float(rate.value.max())
+    peak_after = int(rate.step[int(np.argmax(rate.value))] - rate.step[0])
+    at_end = peak_after >= WARMUP_END_SHARE * float(np.ptp(rate.step))
+    return at_end and float(np.mean(rate.value >= peak / 2)) < WARMUP_HALF_SHARE
+
+
+def _evidence(still: Stillness, limits: Mapping[str, float]) -> Iterator[Evidence]:
+    if still.constant:
+        yield Evidence(
+            f"all {still.points:,} values are {still.start:.6g}",
+            signal=still.tag,
+            value=still.start,
+            step=still.first_step,
+        )
+    else:
+        yield Evidence(
+            f"from {still.start:.4g} in the first twentieth to {still.end:.4g} in the second half: a gain of at most "
+            f"{max(still.gain_high, 0.0):.3g} (95 %)",
+            signal=still.tag,
+            value=still.gain_high,
+            threshold=limits["gain_share"] * abs(still.start),
+            step=still.last_step,
+        )
+        yield Evidence(f"its lowest level is {still.lowest:.4g}", signal=still.tag, value=still.lowest)
+    if still.classes is not None:
+        yield Evidence(
+            f"guessing among {still.classes:,} classes costs ln({still.classes:,}) = {np.log(still.classes):.4g}",
+            signal=still.tag,
+            value=still.end,
+            threshold=float(np.log(still.classes)),
+        )
+    if still.flat_metric is not None:
+        tag, value = still.flat_metric
+        yield Evidence(f"{tag} does not move either; it ends at {value:.4g}", signal=tag, value=value)

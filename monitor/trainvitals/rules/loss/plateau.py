@@ -1,0 +1,225 @@
+"""LOS005: the loss has stopped improving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
+from trainvitals.progress import Assessment
+from trainvitals.rules.rule import NotEnough, Rule, Threshold
+from trainvitals.view import LossCurve, RunView
+
+STILL_IMPROVING = (Verdict.PROGRESSING, Verdict.SLOW)
+
+WHY_FLAT = {
+    Reason.CONVERGED: "it came to rest smoothly, as a run that has converged does",
+    Reason.LR_LIMITED: "the learning rate has come down so far that little more can be expected at this rate",
+    Reason.SCHEDULE_END: "the learning-rate schedule has ended",
+}
+
+HELD_CONFIDENCE = 0.95
+BROKE_OFF_CONFIDENCE = 0.9
+CERTIFIED_CONFIDENCE = 0.85
+# Not proved, only not disproved: the eye says flat, the noise forbids more.
+LOOKS_FLAT_CONFIDENCE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class FlatLoss:
+    """A loss that has stopped improving, or looks as if it had.
+
+    Args:
+        tag: of the loss; assessment: of its progress.
+        steps_done: of the run.
+        other_improves: the tag of the loss on other data that still improves, or None.
+    """
+
+    tag: str
+    assessment: Assessment
+    steps_done: int
+    other_improves: str | None
+
+
+class Plateau(Rule[FlatLoss | None]):
+    """The loss has stopped improving.
+
+    What it finds
+    -------------
+    A loss that provably gains less than 0.2 % over the next quarter of the steps done. A warning only where something
+    stopped it: its descent broke off above the continuation of its own law, or it repeats one value to the last digit.
+    As an information: a loss that came to rest smoothly (converged), one that the learning rate holds, one that was
+    flat from the start, and one that merely looks flat because noise hides what it may still gain.
+
+    Why it matters
+    --------------
+    Steps on a plateau cost as much as others and buy nothing. A descent that broke off has a cause: a frozen part, a
+    rate dropped too early, data that ran out, a saturated layer. A slow power law looks like a plateau and is none.
+
+    How it is detected
+    ------------------
+    The curve is cut at restarts and at jumps of the learning rate, and averaged to sixty blocks. If a law before and a
+    line after some block describe it better than one law throughout, only the part after counts. Two forecasts, by
+    the law and by the latest slope, give the gain to expect with its 90 % interval; a plateau needs an interval
+    inside plus or minus 0.2 % of the loss. No visible trend is not enough: then the verdict is inconclusive, and says
+    what gain the noise would hide.
+
+    The descent broke off if a law and then a level fit better than every smooth law (power, exponential, logistic,
+    arrival at constant speed, and each of these under a schedule that decays to zero, or under the learning rate where
+    it was logged), if what is missing agrees with what the law promised, and if the law did not promise too much when
+    it was tried on its own past.
+
+    False alarms
+    ------------
+    A learning rate that was cut to a tenth while the loss was still falling, and was not logged, looks like a descent
+    that broke off; in a way it is. Saddles end by themselves: a loss that falls again afterwards is not reported. Tasks
+    that need a lower floor than 2 % of the first loss are taken as converged there.
+
+    What to try
+    -----------
+    Look at what happened at the step named: data, schedule, frozen parameters. Where the loss converged and is good
+    enough, stop. Where noise hides the answer, evaluate on a fixed set of examples: the same for every checkpoint.
+
+    Sources
+    -------
+    Two one-sided tests: Schuirmann 1987. The power law of the descent and its window were measured on real language-model
+    curves (benchmarks/README.md, section Plateau), where patience rules raise false alarms on up to a half of the curves.
+    """
+
+    code = "LOS005"
+    name = "plateau"
+    summary = "The loss has stopped improving."
+    thresholds = (
+        Threshold(
+            "smallest_missing_share",
+            0.002,
+            "Of the loss. What a stop has cost so far must be worth as much as a gain that counts as progress.",
+            "the smallest gain that counts; real language-model runs gain 0.5 to 1.2 % over a quarter of their steps",
+        ),
+        Threshold(
+            "shortest_flat_share",
+            0.1,
+            "Of the steps done. A run may rest for a while; saddles of a few percent of the run end by themselves.",
+            "convention",
+        ),
+    )
+    interventions = ("adaptive-learning-rate", "restore-checkpoint", "lower-learning-rate", "stop-and-keep-best")
+
+    def measure(self, view: RunView) -> FlatLoss | NotEnough | None:
+        if not view.signals.supervised:
+            return NotEnough()
+        judged = view.judged_loss
+        if judged is None:
+            return NotEnough(("train_loss",), "vitals.log(loss=loss)")
+        others = [loss for loss in (view.train_loss, view.val_loss) if loss is not None and loss.tag != judged.tag]
+        flat = _flattest(view, [judged, *others])
+        if flat is None:
+            return None
+        improving = [
+            loss.tag for loss in (judged, *others) if loss is not flat and view.assess(loss).verdict in STILL_IMPROVING
+        ]
+        return FlatLoss(flat.tag, view.assess(flat), view.span_steps, next(iter(improving), None))
+
+    def judge(self, measurement: FlatLoss | None, limits: Mapping[str, float]) -> list[Finding]:
+        if measurement is None:
+            return []
+        assessment = measurement.assessment
+        if assessment.verdict is not Verdict.PLATEAU:
+            return [self._looks_flat(measurement)]
+        stopped = _was_stopped(measurement, limits)
+        certain = HELD_CONFIDENCE if assessment.held else BROKE_OFF_CONFIDENCE if stopped else CERTIFIED_CONFIDENCE
+        return [
+            self.finding(
+                Severity.WARNING if stopped else Severity.INFO,
+                certain,
+                _summary(measurement, stopped=stopped),
+                first_step=assessment.since_step,
+                last_step=assessment.last_step,
+                evidence=_evidence(measurement),
+            )
+        ]
+
+    def _looks_flat(self, measurement: FlatLoss) -> Finding:
+        assessment = measurement.assessment
+        since = assessment.looks_flat_since
+        hidden = max(assessment.gain_high or 0.0, 0.0)
+        rises = assessment.verdict is Verdict.REGRESSING
+        tail = "it even rises slightly" if rises else f"noise would hide a gain of up to {hidden:.2g}"
+        return self.finding(
+            Severity.INFO,
+            LOOKS_FLAT_CONFIDENCE,
+            f"{measurement.tag} looks flat since step {since:,} at {_level(assessment)}; {tail}",
+            first_step=since,
+            last_step=assessment.last_step,
+            evidence=_evidence(measurement),
+        )
+
+
+def _flattest(view: RunView, losses: list[LossCurve]) -> LossCurve | None:
+    """The loss to report: one that was stopped, else one with a proved plateau, else one that looks flat."""
+    assessed = [(loss, view.assess(loss)) for loss in losses]
+    for loss, assessment in assessed:
+        if assessment.stuck:
+            return loss
+    for loss, assessment in assessed:
+        if assessment.verdict is Verdict.PLATEAU:
+            return loss
+    judged, assessment = assessed[0]
+    hidden = assessment.verdict is Verdict.REGRESSING or assessment.reason is Reason.NOISE_LIMITED
+    return judged if hidden and assessment.looks_flat_since is not None else None
+
+
+def _was_stopped(measurement: FlatLoss, limits: Mapping[str, float]) -> bool:
+    """Whether something stopped this loss, for long enough and at a price that matters."""
+    assessment = measurement.assessment
+    if not assessment.stuck or measurement.other_improves is not None:
+        return False
+    if assessment.held:
+        return True
+    descent, since, last = assessment.descent, assessment.since_step, assessment.last_step
+    if descent is None or since is None or last is None or assessment.level is None:
+        return False
+    long_enough = last - since >= limits["shortest_flat_share"] * measurement.steps_done
+    return long_enough and descent.missing >= limits["smallest_missing_share"] * abs(assessment.level)
+
+
+def _summary(measurement: FlatLoss, *, stopped: bool) -> str:
+    assessment = measurement.assessment
+    flat = f"{measurement.tag} is flat since step {assessment.since_step:,} at {_level(assessment)}"
+    if assessment.held:
+        return f"{flat}: one value to the last digit"
+    if stopped and assessment.descent is not None:
+        return f"{flat}; its descent broke off, {assessment.descent.missing:.2g} above where it was heading"
+    if assessment.flat_throughout:
+        return f"{measurement.tag} is flat throughout, at {_level(assessment)}"
+    why = WHY_FLAT.get(assessment.reason) if assessment.reason is not None else None
+    return f"{flat}; {why}" if why else flat
+
+
+def _evidence(measurement: FlatLoss) -> tuple[Evidence, ...]:
+    assessment, tag = measurement.assessment, measurement.tag
+    items = [
+        Evidence(
+            f"the next {assessment.horizon_steps:,} steps should gain {assessment.gain:.2g} "
+            f"({assessment.gain_low:.2g} to {assessment.gain_high:.2g}); progress counts from {assessment.delta:.2g}",
+            signal=tag,
+            value=assessment.gain,
+            threshold=assessment.delta,
+            step=assessment.last_step,
+        )
+    ]
+    if assessment.held:
+        items.append(Evidence("every value since is the same to the last digit", tag, assessment.level))
+    descent = assessment.descent
+    if descent is not None and descent.abrupt:
+        text = (
+            f"the law of the descent before promised a loss lower by {descent.missing:.2g}; no smooth law explains it"
+        )
+        items.append(Evidence(text, tag, descent.missing, descent.delta, assessment.since_step))
+    if measurement.other_improves is not None:
+        items.append(Evidence(f"{measurement.other_improves} still improves", measurement.other_improves))
+    return tuple(items)
+
+
+def _level(assessment: Assessment) -> str:
+    return "nothing" if assessment.level is None else f"{assessment.level:.4g}"
