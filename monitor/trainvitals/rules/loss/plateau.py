@@ -82,8 +82,8 @@ class Plateau(Rule[FlatLoss | None]):
 
     Sources
     -------
-    Two one-sided tests: Schuirmann 1987. The power law of the descent and its window were measured on real language-model
-    curves (benchmarks/README.md, section Plateau), where patience rules raise false alarms on up to a half of the curves.
+    Two one-sided tests: Schuirmann 1987. The law of the descent and its window were measured on real language-model
+    curves (benchmarks/README.md, section Plateau), beside a patience rule and a trend test.
     """
 
     code = "LOS005"
