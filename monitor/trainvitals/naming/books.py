@@ -6,7 +6,12 @@ from trainvitals.naming import words as w
 from trainvitals.naming.tokens import Name
 
 _STEP_TIME_COMPANIONS = w.STEP_COUNT_WORDS | {"batch", "minibatch", "it", "update", "fwd", "bwd", "end"}
-_CUMULATIVE_WORDS = frozenset({"elapsed", "total", "eta", "remaining", "since", "wall", "runtime", "start"})
+_CUMULATIVE_WORDS = frozenset(
+    {"timestamp", "elapsed", "total", "eta", "remaining", "since", "wall", "runtime", "start"}
+)
+_PLAIN_TIME_WORDS = frozenset(
+    {"time", "dt", "ms", "s", "duration", "train", "training", "perf", "performance", "system"}
+)
 _SAMPLE_WORDS = frozenset({"samples", "sample", "examples", "images", "imgs", "sequences", "episodes"})
 
 
@@ -66,14 +71,6 @@ def _kind_of_time(present: frozenset[str]) -> tuple[str, str]:
         return "data_time", "time spent waiting for data"
     if present & w.VALIDATION_WORDS or present & _CUMULATIVE_WORDS:
         return "time", "a time, but not that of one step"
-    if present & _STEP_TIME_COMPANIONS or present <= {
-        "time",
-        "duration",
-        "train",
-        "training",
-        "perf",
-        "performance",
-        "system",
-    }:
+    if present & _STEP_TIME_COMPANIONS or present <= _PLAIN_TIME_WORDS:
         return "step_time", "time of one step"
     return "time", "a time, but not that of one step"

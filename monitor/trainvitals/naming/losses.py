@@ -144,7 +144,7 @@ def choose_train(losses: Sequence[Loss]) -> list[Chosen]:
 
     ordered = sorted(losses, key=order)
     return [
-        Chosen(loss.tag, _why_train(loss, position, ordered), loss.level > level)
+        Chosen(loss.tag, _why_train(loss, position, ordered), loss.level > level or _is_summary(loss, densest))
         for position, loss in enumerate(ordered)
     ]
 
@@ -170,6 +170,11 @@ def choose_val(losses: Sequence[Loss], train: Sequence[Loss]) -> tuple[dict[str,
     rest = [Chosen(loss.tag, "a part of the validation loss", True) for loss in parts]
     rest += [Chosen(loss.tag, "another record of a validation loss", True) for loss in wholes if loss.tag not in taken]
     return chosen, rest
+
+
+def _is_summary(loss: Loss, densest: int) -> bool:
+    """One value beside a whole curve, as the mean that Hugging Face's trainer reports at its end."""
+    return loss.points == 1 and densest > 1
 
 
 def _qualifier(name: Name, neutral: frozenset[str], loss_words: frozenset[str]) -> tuple[str, Placed]:
@@ -258,6 +263,8 @@ def _why_train(loss: Loss, position: int, ordered: Sequence[Loss]) -> str:
         return loss.reason
     if len(ordered) == 1:
         return "the only training loss"
+    if _is_summary(loss, max(other.points for other in ordered)):
+        return "one value for the whole run"
     if position == 0:
         return "the training loss to judge by" if loss.level < 2 else "the largest part; no total was logged"
     return (

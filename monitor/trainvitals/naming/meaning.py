@@ -58,6 +58,10 @@ def better_direction(words: Sequence[str]) -> tuple[Better, str] | None:
         return "down", "false" if "false" in words else "miss"
     if "explained" in words and "variance" in words:
         return "up", "explained variance"
+    if _adjacent(words, "abs", "rel") or _adjacent(words, "sq", "rel"):
+        return "down", "rel"
+    if any(word in w.DERIVED_WORDS for word in words):
+        return None
     for word in reversed(words):
         for form in (word, stem(word)):
             if form in w.BETTER_DOWN:
@@ -74,7 +78,7 @@ def _quantity(words: Sequence[str]) -> tuple[str, str, Better | None] | None:
     direction = better_direction(words)
     if present & w.BEST_WORDS and (loss or direction):
         return "best_so_far", "the best value so far, not a curve of its own", None
-    if "scaler" in present or ("scale" in present and (loss or (present & {"amp", "grad"} and len(present) <= 3))):
+    if "scaler" in present or ("scale" in present and (loss or ("amp" in present or present == {"grad", "scale"}))):
         return "loss_scale", "scale factor of mixed precision", None
     if _is_gradient_norm(present):
         if present & {"max", "threshold"} and present & {"clip", "max"}:

@@ -33,9 +33,7 @@ def split_of(name: Name) -> Split:
     A segment that names both, such as ``Training vs. Validation Loss``, only decides where no other one does. What is
     merely called an evaluation takes the more telling name: ``eval/test_loss`` and ``test/eval_loss`` are of test data.
     """
-    segments = [
-        [split for split in map(_split_of_word, words, (None, *words)) if split is not None] for words in name.segments
-    ]
+    segments = [_splits(words) for words in name.segments]
     deciding = [found for found in segments if len({split.data for split in found}) == 1] or list(
         filter(None, segments)
     )
@@ -45,6 +43,14 @@ def split_of(name: Name) -> Split:
     if last.family != "eval":
         return last
     return next((split for split in _flat(deciding) if split.family not in ("", "eval")), last)
+
+
+def _splits(words: tuple[str, ...]) -> list[Split]:
+    """What the words of one segment name; beside ``train`` an ``eval`` only says in which mode: ``train_loss_eval``."""
+    found = [split for split in map(_split_of_word, words, (None, *words)) if split is not None]
+    if any(split.data == "train" for split in found):
+        found = [split for split in found if split.family != "eval"]
+    return found
 
 
 def _flat(segments: list[list[Split]]) -> list[Split]:

@@ -75,7 +75,7 @@ EPOCH_WORDS = frozenset({"epoch", "epochs"})
 NOT_A_LOSS_WORDS = word_set(
     """
     scale scaler scaling weight weights coef coeff coefficient coefficients lambda ratio count num factor
-    improvement delta diff difference gap change slope patience reduction threshold lr multiplier
+    improvement improved delta diff difference gap change slope patience reduction threshold lr multiplier
     """
 )
 """Beside the word loss these name a setting of the loss, or something derived from it."""
@@ -83,6 +83,9 @@ STATISTIC_WORDS = frozenset(
     {"std", "stddev", "var", "variance", "max", "min", "maximum", "minimum", "median", "q25", "q75"}
 )
 BEST_WORDS = frozenset({"best", "lowest", "highest"})
+
+DERIVED_WORDS = frozenset({"gap", "delta", "diff", "difference", "improvement", "improved", "change", "slope"})
+"""What is derived from a measure has a direction of its own."""
 
 # Measures other than a loss, by the direction in which they are better.
 BETTER_UP = word_set(
@@ -92,7 +95,7 @@ BETTER_UP = word_set(
     rouge rougel rougelsum meteor cider spice chrf comet bertscore psnr ssim msssim r2 r2score pearson pearsonr
     spearman spearmanr kendall correlation corr mcc kappa qwk ndcg mrr hit hits hitrate em exact score scores win
     winrate success pass solved elo pck nmi ari similarity loglik loglikelihood stoi pesq sdr sisdr snr plcc srcc
-    srocc gmean top1 top5 correct matthews fitness clipscore wins lddt tm
+    srocc gmean top1 top5 r1 r5 r10 correct matthews fitness clipscore wins lddt tm
     """
 )
 BETTER_DOWN = word_set(
@@ -140,6 +143,8 @@ DISCRIMINATOR_WORDS = frozenset({"d", "dis", "disc", "discriminator", "netd", "c
 TIME_WORDS = frozenset(
     {
         "time",
+        "dt",
+        "timestamp",
         "wait",
         "timing",
         "timings",
@@ -165,7 +170,7 @@ STEP_COUNT_WORDS = frozenset({"step", "steps", "iter", "iters", "iteration", "it
 COUNTER_COMPANIONS = word_set(
     """
     global num n total current cur trainer progress train training index idx count number seen processed so far
-    consumed counter charts
+    consumed counter charts optimizer optim
     """
 )
 
