@@ -10,6 +10,7 @@ from typing import Literal
 
 from trainvitals.naming import words as w
 from trainvitals.naming.meaning import Meaning
+from trainvitals.naming.split import own_suite
 from trainvitals.naming.tokens import Name, natural_key, stem, words_of
 
 Placed = Literal["glued", "before", "after"]
@@ -17,7 +18,6 @@ Level = Literal[0, 1, 2]
 """0: a whole loss. 1: named after the kind of a main loss, such as ``nll``. 2: something more specific."""
 
 _SEPARATOR = re.compile(r"([_\-\s.:]+)")
-_OWN_SUITE = re.compile(r"val/(?P<suite>.+)/loss")
 _DATALOADER = re.compile(r"dataloader[_ ]?idx[_ ]?\d+", re.IGNORECASE)
 
 
@@ -179,8 +179,8 @@ def _is_summary(loss: Loss, densest: int) -> bool:
 
 def _qualifier(name: Name, neutral: frozenset[str], loss_words: frozenset[str]) -> tuple[str, Placed]:
     """What remains of a tag without the words for data, loss and bookkeeping, and where it stands."""
-    if own := _OWN_SUITE.fullmatch(name.tag):
-        return own["suite"], "before"
+    if (suite := own_suite(name.tag)) is not None:
+        return suite, "before"
     with_split = [i for i, words in enumerate(name.segments) if frozenset(words) & w.SPLIT_WORDS]
     with_loss = [i for i, words in enumerate(name.segments) if frozenset(words) & loss_words]
     said = {*with_split[-1:], *with_loss[-1:]}

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from trainvitals.naming.tokens import Name, stem
 from trainvitals.naming.words import TRAIN_WORDS, VALIDATION_FAMILIES
 
+_OWN_SUITE = re.compile(r"val/(?P<suite>.+)/loss", re.DOTALL)
+_DEFAULT_FAMILY = next(iter(VALIDATION_FAMILIES))
 _FAMILY_OF_WORD = {word: family for family, words in VALIDATION_FAMILIES.items() for word in words}
 
 
@@ -27,12 +30,20 @@ class Split:
 UNSAID = Split("")
 
 
+def own_suite(tag: str) -> str | None:
+    """The suite in a tag that our own hooks wrote (``tags.validation_loss``), whatever words it is made of."""
+    match = _OWN_SUITE.fullmatch(tag)
+    return match["suite"] if match else None
+
+
 def split_of(name: Name) -> Split:
     """The last word that names data decides: ``train/eval_loss`` is a validation loss, ``eval/train_loss`` is not.
 
     A segment that names both, such as ``Training vs. Validation Loss``, only decides where no other one does. What is
     merely called an evaluation takes the more telling name: ``eval/test_loss`` and ``test/eval_loss`` are of test data.
     """
+    if own_suite(name.tag) is not None:
+        return Split("val", _DEFAULT_FAMILY)
     segments = [_splits(words) for words in name.segments]
     deciding = [found for found in segments if len({split.data for split in found}) == 1] or list(
         filter(None, segments)

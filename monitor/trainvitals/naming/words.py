@@ -59,7 +59,7 @@ LOSS_PARTS = word_set(
 TOTAL_WORDS = frozenset({"total", "overall", "sum", "all", "full", "combined", "final", "tot"})
 NEUTRAL_LOSS_WORDS = TOTAL_WORDS | word_set(
     """
-    a abs average averaged avg batch batchwise by charts current cur curve curves data dataset epoch epochs
+    abs average averaged avg batch batchwise by charts current cur curve curves data dataset epoch epochs
     epochwise every for global graph history in info instantaneous it iter iteration iterations learner learning
     local log logger loop main mean meter metric metrics minibatch model monitor net network node of on optim
     optimizer over per perf progress raw rank reduced result results running sample samples scalar scalars set

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,7 +36,7 @@ def histogram(tag: str, norm: ArrayLike) -> HistogramSeries:
     )
 
 
-def run_of(scalars: Iterable[Series] | Mapping[str, ArrayLike], histograms: Iterable[HistogramSeries] = ()) -> Run:
+def run_of(scalars: Iterable[Series] | Mapping[str, Any], histograms: Iterable[HistogramSeries] = ()) -> Run:
     """A run with these series, in this order."""
     if isinstance(scalars, Mapping):
         scalars = [series(tag, value) for tag, value in scalars.items()]
