@@ -177,9 +177,9 @@ def restarted(folder: Path, rng: np.random.Generator) -> None:
 
 def not_learning(folder: Path, rng: np.random.Generator) -> None:
     """The labels are shuffled apart from the inputs in every batch: there is nothing to learn."""
-    train = spirals(rng, 4096, classes=4, turns=0.4, noise=0.15)
-    held_out = spirals(rng, 512, classes=4, turns=0.4, noise=0.15)
-    model = Network(rng, [2, 32, 32, 4], "tanh", gain=0.5)
+    train = spirals(rng, 4096, classes=10, turns=0.4, noise=0.05)
+    held_out = spirals(rng, 512, classes=10, turns=0.4, noise=0.05)
+    model = Network(rng, [2, 32, 32, 10], "tanh", gain=0.5)
 
     def batches(_step: int) -> Data:
         batch = train.batch(rng, 128)
