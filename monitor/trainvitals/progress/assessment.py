@@ -12,7 +12,7 @@ from trainvitals.maths.changepoint import constant_tail
 from trainvitals.maths.equivalence import points_needed
 from trainvitals.model import Reason, Verdict
 from trainvitals.progress.curve import BlockCurve
-from trainvitals.progress.descent import Descent, judge_descent, looks_flat_from
+from trainvitals.progress.descent import Descent, NoNewGround, judge_descent, new_ground
 from trainvitals.progress.outlook import Outlook, look_ahead
 from trainvitals.progress.regime import Rate, last_regime, rate_reason, schedule_ended, usable_rate
 
@@ -56,7 +56,7 @@ class Assessment:
         near_zero: next to nothing is left of the loss that the run began with.
         flat_throughout: there never was a descent.
         descent: the flat part beside the descent before it; None without a plateau or without a descent.
-        looks_flat_since: the step from which on, for most of the run, the curve looks flat beside its whole descent.
+        no_new_ground: for most of the run the loss has stayed where it once was, whatever the verdict; else None.
     """
 
     verdict: Verdict
@@ -78,7 +78,7 @@ class Assessment:
     near_zero: bool = False
     flat_throughout: bool = False
     descent: Descent | None = None
-    looks_flat_since: int | None = None
+    no_new_ground: NoNewGround | None = None
 
     @property
     def abrupt(self) -> bool:
@@ -139,7 +139,6 @@ def assess_progress(
     if remaining_steps is not None:
         horizon = max(1, min(horizon, remaining_steps))
     start_level = float(np.median(value[:START_POINTS]))
-    flat_from = looks_flat_from(curve, start_level)
     base = Assessment(
         verdict=Verdict.INCONCLUSIVE,
         horizon_steps=horizon,
@@ -150,7 +149,7 @@ def assess_progress(
         noise_sd=curve.noise_sd,
         points_used=len(steps),
         near_zero=abs(curve.level) <= NEAR_ZERO_SHARE * abs(start_level),
-        looks_flat_since=None if flat_from is None else int(curve.first_step[flat_from]),
+        no_new_ground=new_ground(curve, start_level),
     )
     held = constant_tail(value[regime.start :])
     if held is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
-from trainvitals.progress import Assessment
+from trainvitals.progress import Assessment, NoNewGround
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
 
@@ -49,7 +49,8 @@ class Plateau(Rule[FlatLoss | None]):
     A loss that provably gains less than 0.2 % over the next quarter of the steps done. A warning only where something
     stopped it: its descent broke off above the continuation of its own law, or it repeats one value to the last digit.
     As an information: a loss that came to rest smoothly (converged), one that the learning rate holds, one that was
-    flat from the start, and one that merely looks flat because noise hides what it may still gain.
+    flat from the start, and one that has won no new ground for two thirds of the run, though noise hides what it may
+    still gain or it is just regaining what it had lost.
 
     Why it matters
     --------------
@@ -125,7 +126,8 @@ class Plateau(Rule[FlatLoss | None]):
             return []
         assessment = measurement.assessment
         if assessment.verdict is not Verdict.PLATEAU:
-            return [self._looks_flat(measurement)]
+            ground = assessment.no_new_ground
+            return [] if ground is None else [self._looks_flat(measurement, ground)]
         stopped = _was_stopped(measurement, limits)
         certain = HELD_CONFIDENCE if assessment.held else BROKE_OFF_CONFIDENCE if stopped else CERTIFIED_CONFIDENCE
         return [
@@ -139,18 +141,13 @@ class Plateau(Rule[FlatLoss | None]):
             )
         ]
 
-    def _looks_flat(self, measurement: FlatLoss) -> Finding:
-        assessment = measurement.assessment
-        since = assessment.looks_flat_since
-        hidden = max(assessment.gain_high or 0.0, 0.0)
-        rises = assessment.verdict is Verdict.REGRESSING
-        tail = "it even rises slightly" if rises else f"noise would hide a gain of up to {hidden:.2g}"
+    def _looks_flat(self, measurement: FlatLoss, ground: NoNewGround) -> Finding:
         return self.finding(
             Severity.INFO,
             LOOKS_FLAT_CONFIDENCE,
-            f"{measurement.tag} looks flat since step {since:,} at {_level(assessment)}; {tail}",
-            first_step=since,
-            last_step=assessment.last_step,
+            _looks_flat_in_words(measurement, ground),
+            first_step=ground.since_step,
+            last_step=measurement.assessment.last_step,
             evidence=_evidence(measurement),
         )
 
@@ -165,8 +162,10 @@ def _flattest(view: RunView, losses: list[LossCurve]) -> LossCurve | None:
         if assessment.verdict is Verdict.PLATEAU:
             return loss
     judged, assessment = assessed[0]
-    hidden = assessment.verdict is Verdict.REGRESSING or assessment.reason is Reason.NOISE_LIMITED
-    return judged if hidden and assessment.looks_flat_since is not None else None
+    ground = assessment.no_new_ground
+    if ground is None or assessment.reason is Reason.TOO_FEW_POINTS:
+        return None
+    return judged if ground.recovering or assessment.verdict not in STILL_IMPROVING else None
 
 
 def _was_stopped(measurement: FlatLoss, limits: Mapping[str, float]) -> bool:
@@ -194,6 +193,17 @@ def _summary(measurement: FlatLoss, *, stopped: bool) -> str:
         return f"{measurement.tag} is flat throughout, at {_level(assessment)}"
     why = WHY_FLAT.get(assessment.reason) if assessment.reason is not None else None
     return f"{flat}; {why}" if why else flat
+
+
+def _looks_flat_in_words(measurement: FlatLoss, ground: NoNewGround) -> str:
+    assessment, tag = measurement.assessment, measurement.tag
+    if ground.recovering:
+        low = f"{ground.level:.4g} at step {ground.since_step:,}"
+        return f"{tag} has won hardly any ground since {low}: it rose, and has come back to {_level(assessment)}"
+    flat = f"{tag} looks flat since step {ground.since_step:,} at {_level(assessment)}"
+    if assessment.verdict is Verdict.REGRESSING:
+        return f"{flat}; it even rises slightly"
+    return f"{flat}; noise would hide a gain of up to {max(assessment.gain_high or 0.0, 0.0):.2g}"
 
 
 def _evidence(measurement: FlatLoss) -> tuple[Evidence, ...]:
