@@ -7,8 +7,37 @@ from importlib import import_module
 
 from trainvitals.interventions.intervention import Intervention
 
-# One line an intervention: the module below ``trainvitals.interventions`` and the class in it.
-BUILT_IN: tuple[tuple[str, str], ...] = ()
+# One line an intervention: the module below ``trainvitals.interventions`` and the class in it, in alphabetical order.
+BUILT_IN: tuple[tuple[str, str], ...] = (
+    ("adaptive_learning_rate", "AdaptiveLearningRate"),
+    ("anomaly_detection", "AnomalyDetection"),
+    ("better_initialisation", "BetterInitialisation"),
+    ("check_loss_inputs", "CheckLossInputs"),
+    ("check_wiring", "CheckWiring"),
+    ("clip_gradients", "ClipGradients"),
+    ("data_mixing", "DataMixing"),
+    ("dynamic_curriculum", "DynamicCurriculum"),
+    ("early_stopping", "EarlyStopping"),
+    ("extend_schedule", "ExtendSchedule"),
+    ("fixed_probe_set", "FixedProbeSet"),
+    ("log_more_often", "LogMoreOften"),
+    ("log_the_loss", "LogTheLoss"),
+    ("longer_warmup", "LongerWarmup"),
+    ("lower_adam_beta2", "LowerAdamBeta2"),
+    ("lower_learning_rate", "LowerLearningRate"),
+    ("more_data", "MoreData"),
+    ("more_regularisation", "MoreRegularisation"),
+    ("overfit_one_batch", "OverfitOneBatch"),
+    ("raise_batch_size", "RaiseBatchSize"),
+    ("raise_learning_rate", "RaiseLearningRate"),
+    ("replay_old_data", "ReplayOldData"),
+    ("residual_connections", "ResidualConnections"),
+    ("restore_checkpoint", "RestoreCheckpoint"),
+    ("separate_log_folders", "SeparateLogFolders"),
+    ("skip_bad_batches", "SkipBadBatches"),
+    ("stop_and_keep_best", "StopAndKeepBest"),
+    ("use_bfloat16", "UseBfloat16"),
+)
 
 
 @cache

@@ -149,7 +149,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
             "in our labelled logs saw-teeth have a ratio below 1, overfitted runs one of at least 8",
         ),
     )
-    absorbs = ("plateau", "diverging-loss")
+    absorbs = ("plateau",)
     interventions = ("restore-checkpoint", "early-stopping", "more-data", "more-regularisation")
 
     def measure(self, view: RunView) -> tuple[SuiteTurn, ...] | NotEnough:

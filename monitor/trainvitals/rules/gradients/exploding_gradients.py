@@ -131,7 +131,7 @@ class ExplodingGradients(Rule[GradientGrowth]):
             "convention",
         ),
     )
-    absorbs = ("loss-spikes", "diverging-loss")
+    absorbs = ("loss-spikes",)
     interventions = ("clip-gradients", "lower-learning-rate", "longer-warmup", "restore-checkpoint")
 
     def measure(self, view: RunView) -> GradientGrowth | NotEnough:

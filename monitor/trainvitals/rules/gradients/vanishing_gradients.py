@@ -140,7 +140,7 @@ class VanishingGradients(Rule[GradientProfile]):
             "convention",
         ),
     )
-    interventions = ("residual-connections", "better-initialisation", "raise-learning-rate")
+    interventions = ("residual-connections", "better-initialisation")
 
     def measure(self, view: RunView) -> GradientProfile | NotEnough:
         gradients = layer_gradients(view)

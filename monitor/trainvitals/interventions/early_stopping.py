@@ -1,0 +1,45 @@
+"""Stop by itself once validation has not improved for long enough."""
+
+from __future__ import annotations
+
+from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.values import level_of, loss_falls, short
+from trainvitals.model import Finding, Suggestion
+from trainvitals.view import RunView
+
+PATIENCE_SHARE = 0.1
+SMALLEST_PATIENCE = 3
+"""Prechelt's best trade-off: three to six evaluations without improvement."""
+
+
+class EarlyStopping(Intervention):
+    """Where validation gets worse while training goes on.
+
+    The checkpoint of the best validation loss is kept, and training ends when the loss has not improved on it by more
+    than its own noise for a tenth of the evaluations.
+    """
+
+    name = "early-stopping"
+    source = "Prechelt 1998, Early stopping - but when?"
+
+    def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
+        loss = view.val_loss
+        level = level_of(loss)
+        if loss is None or level is None:
+            return None
+        patience = max(SMALLEST_PATIENCE, round(PATIENCE_SHARE * len(loss)))
+        return self.suggestion(
+            summary=f"stop after {patience} evaluations without an improvement of more than {short(level.noise)}",
+            how=f"""
+# before the loop: best, waited = float("inf"), 0; after every evaluation:
+if validation_loss < best - {short(level.noise)}:
+    best, waited = validation_loss, 0
+    torch.save({{"model": model.state_dict(), "optimizer": optimizer.state_dict()}}, "best.pt")
+else:
+    waited += 1
+stop = waited >= {patience}
+""",
+            expected="the next run ends soon after its best validation loss, and keeps that checkpoint",
+            risk="stops too early where the loss rises before it falls again (double descent): raise the patience",
+            verify=loss_falls(view, finding, 1.0),
+        )
