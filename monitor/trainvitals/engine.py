@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,6 +16,9 @@ from trainvitals.rules.registry import broken_plugins, find_rule, select_rules
 from trainvitals.rules.rule import NotEnough, Rule
 from trainvitals.signals import understand
 from trainvitals.view import RunView
+
+# The finding that says a run holds too little for any verdict, a healthy one included.
+NOTHING_TO_JUDGE = "nothing-to-judge"
 
 
 def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
@@ -132,13 +135,14 @@ def _accepted(finding: Finding, run: Run, config: Config) -> Finding:
     return finding
 
 
-def _status(findings: Iterable[Finding], progress: Progress, *, supervised: bool) -> Status:
+def _status(findings: Sequence[Finding], progress: Progress, *, supervised: bool) -> Status:
     worst = max((f.severity.rank for f in findings if f.state == "open"), default=0)
     if worst == Severity.ERROR.rank:
         return Status.ERROR
     if worst == Severity.WARNING.rank:
         return Status.WARNING
-    return Status.HEALTHY if supervised and progress.judged else Status.UNDETERMINED
+    too_little = any(finding.name == NOTHING_TO_JUDGE for finding in findings)
+    return Status.HEALTHY if supervised and progress.judged and not too_little else Status.UNDETERMINED
 
 
 def _worst_first(finding: Finding) -> tuple[int, float, str, int]:

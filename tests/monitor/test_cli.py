@@ -253,9 +253,9 @@ def test_two_processes_give_the_same_report_as_one(trainvitals: Trainvitals, hea
 def test_signals_shows_how_each_tag_was_understood(trainvitals: Trainvitals, healthy: Path) -> None:
     outcome = trainvitals("signals", healthy)
     assert outcome.status == 0
-    line = next(line for line in outcome.out.splitlines() if "train_loss" in line)
-    assert "train loss" in line
-    assert "400" in line
+    row = next(line.split() for line in outcome.out.splitlines() if "train_loss" in line)
+    assert row[:6] == ["train_loss", "train_loss", "400", "10", "to", "4,000"]
+    assert row[6:], "the reason is missing"
 
 
 def test_rules_lists_every_rule(trainvitals: Trainvitals) -> None:

@@ -112,6 +112,21 @@ def test_a_missing_signal_is_reported_as_not_assessed() -> None:
     assert diagnosis.status is Status.UNDETERMINED
 
 
+class TooShort(Quiet):
+    """Says that there is nothing to judge."""
+
+    code = "RUN901"
+    name = "nothing-to-judge"
+
+
+def test_a_run_with_nothing_to_judge_is_never_called_healthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    long_and_fine = run_with({"train/loss": 0.2 + 2.0 / np.sqrt(1 + np.arange(400))})
+    assert diagnose(long_and_fine).status is Status.HEALTHY
+    monkeypatch.setattr(registry, "_load", lambda: ((TooShort(),), ()))
+    registry.all_rules.cache_clear()
+    assert diagnose(long_and_fine).status is Status.UNDETERMINED
+
+
 def test_the_worst_open_finding_is_the_status() -> None:
     assert diagnose(HIGH).status is Status.WARNING
 

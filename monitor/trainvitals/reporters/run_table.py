@@ -12,18 +12,19 @@ from trainvitals.reporters import wording
 from trainvitals.reporters.run_block import STATUS_STYLES
 from trainvitals.reporters.visible import visible
 
+LONGEST_NAME = 36
 _ORDER = (Status.ERROR, Status.WARNING, Status.UNDETERMINED, Status.HEALTHY)
 
 
 def run_table(diagnoses: Sequence[Diagnosis]) -> Table:
     """One row a run: status, what and why, since when, progress."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("RUN", overflow="fold")
+    table.add_column("RUN", no_wrap=True)
     table.add_column("STATUS", no_wrap=True)
     table.add_column("WHAT", overflow="fold")
     table.add_column("SINCE", justify="right", no_wrap=True)
     table.add_column("LOSS", justify="right", no_wrap=True)
-    table.add_column("PROGRESS", overflow="fold")
+    table.add_column("PROGRESS", no_wrap=True)
     for diagnosis in sorted(diagnoses, key=lambda diagnosis: (_ORDER.index(diagnosis.status), diagnosis.id)):
         table.add_row(*(_row(diagnosis)))
     return table
@@ -33,7 +34,7 @@ def _row(diagnosis: Diagnosis) -> tuple[Text, ...]:
     worst = wording.worst_open_finding(diagnosis)
     level = diagnosis.progress.level
     return (
-        Text(wording.run_name(diagnosis, longest=40)),
+        Text(wording.run_name(diagnosis, longest=LONGEST_NAME)),
         Text(f"● {wording.STATUS_WORDS[diagnosis.status]}", style=STATUS_STYLES[diagnosis.status]),
         Text(_what(diagnosis)),
         Text("" if worst is None or worst.first_step is None else wording.step(worst.first_step)),

@@ -82,10 +82,12 @@ def _needed(diagnosis: Diagnosis) -> str:
 
 def progress_word(progress: Progress) -> str:
     """The progress verdict and its reason in two or three words, for a table."""
-    if progress.reason is Reason.TOO_FEW_POINTS:
-        return _REASON_WORDS[Reason.TOO_FEW_POINTS]
-    reason = f", {_REASON_WORDS[progress.reason]}" if progress.reason else ""
-    return f"{progress.verdict.value.lower()}{reason}"
+    if progress.reason is Reason.TOO_FEW_POINTS or progress.signal is None:
+        return "too few points" if progress.signal else "no loss"
+    if progress.verdict is Verdict.INCONCLUSIVE:
+        return "unclear"
+    short = {Reason.CONVERGED: ", converged", Reason.SCHEDULE_END: ", schedule ended", Reason.LR_LIMITED: ", low rate"}
+    return f"{progress.verdict.value.lower()}{short.get(progress.reason, '') if progress.reason else ''}"
 
 
 def finding_headline(finding: Finding) -> str:

@@ -1,0 +1,55 @@
+"""What others build on does not change by accident: names, codes, commands and options."""
+
+from __future__ import annotations
+
+import click
+
+import trainvitals
+from trainvitals.cli import cli
+from trainvitals.rules.registry import all_rules
+
+CODES = {
+    "LOS001": "non-finite-loss",
+    "LOS002": "diverging-loss",
+    "LOS003": "loss-spikes",
+    "LOS004": "not-learning",
+    "LOS005": "plateau",
+    "GRD001": "vanishing-gradients",
+    "GRD002": "exploding-gradients",
+    "LRS003": "learning-rate-exhausted",
+    "GEN001": "overfitting",
+    "RUN001": "restarted-run",
+    "RUN002": "stacked-runs",
+    "RUN003": "nothing-to-judge",
+    "RUN004": "not-a-supervised-loss",
+    "RUN005": "foreign-validation-row",
+}
+
+COMMANDS = {
+    "diagnose": {
+        *("paths", "--format", "--output", "--select", "--ignore", "--fail-on"),
+        *("--train-loss", "--val-loss", "--learning-rate", "--jobs", "--verbose"),
+    },
+    "signals": {"path", "--train-loss", "--val-loss", "--learning-rate"},
+    "rules": set(),
+    "explain": {"name"},
+    "demo": {"--verbose"},
+}
+
+
+def test_every_public_name_can_be_loaded() -> None:
+    assert [name for name in trainvitals.__all__ if getattr(trainvitals, name) is None] == []
+    assert trainvitals.__all__ == sorted(trainvitals.__all__)
+
+
+def test_codes_are_never_reused_or_renamed() -> None:
+    assert {rule.code: rule.name for rule in all_rules()} == CODES
+
+
+def test_commands_and_options_are_the_published_ones() -> None:
+    found = {}
+    for name, command in cli.commands.items():
+        found[name] = {
+            parameter.opts[0] if isinstance(parameter, click.Option) else parameter.name for parameter in command.params
+        }
+    assert found == COMMANDS
