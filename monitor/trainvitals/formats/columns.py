@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals.errors import LogError
-from trainvitals.formats.missing import with_lost_values
+from trainvitals.formats.missing import judged_by_their_logging
 from trainvitals.formats.names import LONG_TAG_NAMES, SPLIT_NAMES, SPLITS, WALL_TIME_NAMES, normalised
 from trainvitals.formats.names import words as words_of
 from trainvitals.formats.restarts import find_common_restarts
@@ -110,7 +110,7 @@ def run_from_table(table: Table, origin: Origin, notes: Notes = Notes(), *, step
         for name, column in numbers.items()
         if column.recorded.any() and name not in axis.columns and not _is_row_number(name, column)
     }
-    curves = _curves(with_lost_values(metrics), table.words, split, split_column)
+    curves = _curves(judged_by_their_logging(metrics), table.words, split, split_column)
 
     problems = notes.problems
     rows = np.arange(table.rows)
@@ -235,11 +235,8 @@ def _wall_time_column(table: Table) -> tuple[str, NDArray[np.float64]] | None:
         for name, column in table.numbers.items():
             if normalised(name) != wanted:
                 continue
-            moments = column.value[np.isfinite(column.value)]
             for units_per_s in WALL_TIME_UNITS_PER_S:
-                if len(moments) and np.all(
-                    (moments / units_per_s > EARLIEST_WALL_TIME_S) & (moments / units_per_s < LATEST_WALL_TIME_S)
-                ):
+                if _are_moments(column.value / units_per_s):
                     return name, column.value / units_per_s
         for name, words in table.words.items():
             if normalised(name) == wanted and (seconds := _dates(words)) is not None:
@@ -256,9 +253,14 @@ def _dates(words: NDArray[np.object_]) -> NDArray[np.float64] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dates = pandas.to_datetime(pandas.Series(words), errors="coerce", utc=True, format="ISO8601")
-    if not dates.notna().any():
-        return None
-    return np.asarray((dates - pandas.Timestamp(0, tz="UTC")).dt.total_seconds(), dtype=np.float64)
+    seconds = (dates.dt.tz_localize(None).to_numpy() - np.datetime64(0, "s")) / np.timedelta64(1, "s")
+    return seconds if _are_moments(seconds) and np.sum(~np.isnan(seconds)) >= np.sum(words != "") / 2 else None
+
+
+def _are_moments(seconds: NDArray[np.float64]) -> bool:
+    """Whether there are times in seconds since the epoch ``[T]``, and all of them are in our days."""
+    known = seconds[np.isfinite(seconds)]
+    return bool(len(known)) and bool(np.all((known > EARLIEST_WALL_TIME_S) & (known < LATEST_WALL_TIME_S)))
 
 
 def _is_row_number(name: str, column: Column) -> bool:

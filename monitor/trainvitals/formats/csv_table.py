@@ -8,7 +8,14 @@ from pathlib import Path, PurePath
 
 from trainvitals.errors import LogError
 from trainvitals.formats.columns import Notes, Origin, run_from_table
-from trainvitals.formats.csv_layout import NotATableError, all_numbers, cells_of, find_layout, plain_text
+from trainvitals.formats.csv_layout import (
+    NotATableError,
+    all_numbers,
+    cells_of,
+    find_layout,
+    plain_text,
+    without_comments,
+)
 from trainvitals.formats.csv_text import CsvText, parse_csv
 from trainvitals.formats.files import read_bytes
 from trainvitals.formats.format import Format, Purging, RunFiles
@@ -18,30 +25,32 @@ from trainvitals.model import Run
 
 SUFFIXES = (".csv", ".tsv", ".log", ".txt")
 
+# A header and some rows below it tell enough.
+SNIFFED_LINES = 12
+
 # Names that loggers give their tables: here a column that counts steps is enough.
 LOGGERS_FILES = ("metrics.csv", "progress.csv", "results.csv")
 
 # What TensorBoard calls the columns of the CSV file of one tag, and where in the file's name that tag stands.
-TENSORBOARD_DOWNLOAD = ("wall time", "step", "value")
+TENSORBOARD_DOWNLOAD = ("wall_time", "step", "value")
 TENSORBOARD_TAG = "-tag-"
 
 
 def is_csv_log(name: str, head: bytes) -> bool:
     """Whether a file is a table of a training run, from its name and first bytes."""
     path = PurePath(name.lower())
-    if path.suffix not in SUFFIXES or not may_name_a_metric(head.split(b"\n", 50)[0:50]):
+    if path.suffix not in SUFFIXES or not may_name_a_metric(head.split(b"\n", SNIFFED_LINES)[:SNIFFED_LINES]):
         return False
     try:
-        text, _ = plain_text(head, name)
-        layout = find_layout(text)
+        text, commented_header = without_comments(plain_text(head, name)[0])
+        lines = [line for line in text.split(b"\n")[:-1] if line.strip()][:SNIFFED_LINES] or [text]
+        layout = find_layout(b"\n".join(lines), commented_header)
     except NotATableError:
         return False
-    if layout.header is None:
-        return False
-    if tuple(normalised(column) for column in layout.names) == tuple(normalised(c) for c in TENSORBOARD_DOWNLOAD):
+    if tuple(map(normalised, layout.names)) == TENSORBOARD_DOWNLOAD:
         return True
-    below = text[text.find(layout.header) + len(layout.header) :].split(b"\n")[1:50]
-    rows = [cells_of(line.decode("utf-8", errors="replace"), layout.delimiter) for line in below[:-1] if line.strip()]
+    below = lines[lines.index(layout.header) + 1 :] if layout.header else lines
+    rows = [cells_of(line.decode("utf-8", errors="replace"), layout.delimiter) for line in below]
     if not rows:
         return path.name in LOGGERS_FILES and any(counts_steps(column) for column in layout.names)
     textual = [
@@ -86,7 +95,8 @@ def parse(path: Path, where: str) -> CsvText:
         parsed = parse_csv(read_bytes(path), where)
     except NotATableError as error:
         raise LogError(f"not a training log: {error}", where=str(path), hint="a log is a table of numbers") from None
-    if parsed.table.rows and not any(column.recorded.any() for column in parsed.table.numbers.values()):
+    just_begun = not parsed.table.rows and looks_like_training_log(parsed.names, ())
+    if not just_begun and not any(column.recorded.any() for column in parsed.table.numbers.values()):
         raise LogError("not a training log: a table without numbers", where=str(path), hint="log at least a loss")
     return parsed
 
@@ -95,8 +105,8 @@ def run_of_csv(parsed: CsvText, files: RunFiles, where: str) -> Run:
     """The run in a table that was read from a CSV file."""
     origin = Origin(path=str(files.root), name=files.name, format=flavour(parsed.names, where), where=where)
     run = run_from_table(parsed.table, origin, Notes(sessions=parsed.sessions, problems=parsed.problems))
-    names = tuple(normalised(name) for name in parsed.names)
-    if names == tuple(normalised(name) for name in TENSORBOARD_DOWNLOAD) and TENSORBOARD_TAG in where and run.series:
+    one_tag = tuple(map(normalised, parsed.names)) == TENSORBOARD_DOWNLOAD and TENSORBOARD_TAG in where
+    if one_tag and run.series:
         tag = PurePath(where).stem.split(TENSORBOARD_TAG, 1)[1]
         (value,) = run.series.values()
         return replace(run, series={tag: replace(value, tag=tag)})

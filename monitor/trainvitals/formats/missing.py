@@ -19,11 +19,50 @@ DENSE_ROWS = 2
 # Holes in a metric that is written in every row are exceptions. Above one row in three it is logged now and then.
 HOLES_SHARE = 1 / 3
 
+# A metric that was NaN and is a number again so often was not measured in between: no loss recovers from NaN by habit.
+RETURNS = 2
+
 # Tables in which so many groups of columns come and go are not written row by row as a whole.
 MOST_PATTERNS = 32
 
 
-def with_lost_values(columns: Mapping[str, Column]) -> dict[str, Column]:
+def judged_by_their_logging(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns, with each missing value taken for what the logging of its column as a whole says it is.
+
+    A NaN that was written out is a value unless it fills the rows in which the metric was not measured; an empty cell
+    is none unless the column shows that there was one.
+    """
+    if any(np.isnan(column.value[column.recorded]).any() for column in columns.values()):
+        return _without_fillers(columns)
+    return _with_lost_values(columns)
+
+
+def _without_fillers(columns: Mapping[str, Column]) -> dict[str, Column]:
+    """The columns, without those written NaN that only fill a row.
+
+    They do in rows before the first number, since a loss that is NaN at the start stays so; where numbers come back
+    again and again and most rows have none; and where there is one number at most in a row before them and another
+    loss is finite to the last.
+    """
+    finite = {name: column.recorded & np.isfinite(column.value) for name, column in columns.items()}
+    kept: dict[str, Column] = {}
+    for name, column in columns.items():
+        nan = column.recorded & np.isnan(column.value)
+        rows = np.flatnonzero(column.recorded)
+        numbers = np.flatnonzero(~nan[rows])
+        filler = np.zeros_like(nan)
+        if len(numbers) and nan.any():
+            filler[rows[: numbers[0]]] = True
+            comes_back = int(np.sum(np.diff(numbers) > 1)) >= RETURNS and int(nan.sum()) > len(numbers)
+            other_losses = (other for other in columns if other != name and is_loss(other))
+            switched_off = len(numbers) < DENSE_ROWS and any(finite[other][rows[-1]] for other in other_losses)
+            if comes_back or switched_off:
+                filler = nan
+        kept[name] = Column(column.value, column.recorded & ~filler, column.empty | filler)
+    return kept
+
+
+def _with_lost_values(columns: Mapping[str, Column]) -> dict[str, Column]:
     """The columns, with those empty cells counted as recorded NaN that must have been one.
 
     Writers such as pandas write NaN as an empty cell, the same as "not recorded". An empty cell was a NaN where
@@ -34,11 +73,8 @@ def with_lost_values(columns: Mapping[str, Column]) -> dict[str, Column]:
       recorded in the first such row and lacks at most ``HOLES_SHARE`` of them.
 
     A column that ends while some other loss is finite to the last was switched off, or the last row is a final
-    evaluation: training does not go on beside a loss that stays NaN. It counts as not recorded. So does every empty
-    cell of a table that has a NaN written out.
+    evaluation: training does not go on beside a loss that stays NaN. It counts as not recorded.
     """
-    if any(np.isnan(column.value[column.recorded]).any() for column in columns.values()):
-        return dict(columns)
     known = {name: column.recorded for name, column in columns.items()}
     groups = _groups(columns)
     if len(groups) > MOST_PATTERNS:

@@ -126,9 +126,25 @@ def test_an_empty_cell_is_a_nan_only_where_the_logging_of_that_metric_says_so(co
     np.testing.assert_array_equal(run.series["loss"].value, expected)
 
 
-def test_a_nan_that_was_written_as_text_is_a_value():
-    run = run_from_columns({"step": [1, 2, 3], "loss": ["nan", "0.5", ""]})
-    np.testing.assert_array_equal(run.series["loss"].value, [NAN, 0.5])
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (["0.5", "nan", "nan", "nan"], [0.5, NAN, NAN, NAN]),
+        (["0.5", "nan", "0.4", ""], [0.5, NAN, 0.4]),
+        (["nan", "nan", "nan", "0.5"], [0.5]),
+        (["0.5", *["nan"] * 4, "0.4", *["nan"] * 4, "0.3", "nan"], [0.5, 0.4, 0.3]),
+        (["nan", "nan"], [NAN, NAN]),
+    ],
+    ids=["went-nan", "one-nan", "not-measured-yet", "measured-now-and-then", "nan-from-the-start"],
+)
+def test_a_nan_that_was_written_as_text_is_a_value_unless_it_fills_rows_without_a_measurement(loss, expected):
+    run = run_from_columns({"epoch": range(len(loss)), "loss": loss, "acc": [0.0] * len(loss)})
+    np.testing.assert_array_equal(run.series["loss"].value, expected)
+
+
+def test_a_written_nan_of_a_loss_measured_once_so_far_beside_a_healthy_one_is_a_filler():
+    run = run_from_columns({"epoch": range(4), "loss": [4.0, 3, 2, 1], "val_loss": ["0.9", "nan", "nan", "nan"]})
+    assert run.series["val_loss"].value.tolist() == [0.9]
 
 
 def test_a_column_that_says_train_or_val_divides_the_metrics():
