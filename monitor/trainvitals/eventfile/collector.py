@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from trainvitals.eventfile.columns import EventColumns, HistogramColumns, SessionStart, Text
-from trainvitals.eventfile.event import Histogram, HyperParameters, Matrix, Scalar, Strings
+from trainvitals.eventfile.event import Histogram, HyperParameters, LocatedHistogram, Matrix, Scalar, Strings
 from trainvitals.eventfile.histogram import HistogramStatistics, summarise
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class _HistogramRow(NamedTuple):
     step: int
     wall_time: float
     offset: int
-    content: Histogram | Matrix
+    content: Histogram | LocatedHistogram | Matrix
 
 
 class Collector:
@@ -79,7 +79,7 @@ class Collector:
     def __init__(self, tags: TagDictionary, problems: ProblemLedger, *, decode_histograms: bool) -> None:
         self._tags = tags
         self._problems = problems
-        self._decode_histograms = decode_histograms
+        self.decodes_histograms = decode_histograms
         self._begin_window()
         self._columns: tuple[list[NDArray[Any]], ...] = ([], [], [], [])
         self._count = 0
@@ -125,7 +125,7 @@ class Collector:
                 self._narrow &= content.narrow
                 self.rows.append((record, code, step, wall_time, content.value))
                 scalar_codes.append(code)
-            elif isinstance(content, Histogram | Matrix):
+            elif isinstance(content, Histogram | LocatedHistogram | Matrix):
                 self._histograms.append(_HistogramRow(record, code, step, wall_time, offset, content))
             elif isinstance(content, Strings):
                 self._strings.append((record, code, step, content))
@@ -151,7 +151,8 @@ class Collector:
         self._take_histograms(first_row)
         self._take_texts()
         if len(chunk.step):
-            for parts, column in zip(self._columns, chunk, strict=True):
+            columns: tuple[NDArray[Any], ...] = chunk
+            for parts, column in zip(self._columns, columns, strict=True):
                 parts.append(column)
             self._count += len(chunk.step)
         self._begin_window()
@@ -261,7 +262,7 @@ class Collector:
             (
                 histogram
                 for histogram in self._histograms
-                if isinstance(histogram.content, Histogram) or self._tags.plugin(histogram.code) == "histograms"
+                if not isinstance(histogram.content, Matrix) or self._tags.plugin(histogram.code) == "histograms"
             ),
             key=itemgetter(0),
         )
@@ -275,7 +276,7 @@ class Collector:
                 np.array(wall_time, np.float64),
                 np.array(offset, np.int64),
                 first_row(np.array(record, np.int64)) + self._count,
-                summarise(content) if self._decode_histograms else None,
+                summarise(content) if self.decodes_histograms else None,
             )
         )
 
@@ -289,7 +290,7 @@ class Collector:
     def _joined_histograms(self) -> HistogramColumns:
         parts = self._histogram_columns
         statistics = [part.statistics for part in parts if part.statistics is not None]
-        if not statistics and self._decode_histograms:
+        if not statistics and self.decodes_histograms:
             statistics = [summarise([])]
 
         def joined(name: str, dtype: type[np.generic]) -> NDArray[Any]:
@@ -306,8 +307,10 @@ class Collector:
 
 
 def _put(chunk: _Chunk, at: NDArray[np.int64], scalars: _Chunk) -> None:
-    for column, values in zip(chunk, scalars, strict=True):
-        column[at] = values
+    chunk.code[at] = scalars.code
+    chunk.step[at] = scalars.step
+    chunk.wall_time[at] = scalars.wall_time
+    chunk.value[at] = scalars.value
 
 
 def _narrowed(values: NDArray[np.floating[Any]], *, certainly: bool) -> NDArray[np.floating[Any]]:

@@ -8,16 +8,29 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainvitals.eventfile import wire
-from trainvitals.eventfile.event import Event, Histogram, HyperParameters, Matrix, Scalar, Strings, Value
+from trainvitals.eventfile.event import (
+    Event,
+    Histogram,
+    HyperParameters,
+    LocatedHistogram,
+    Matrix,
+    Scalar,
+    Strings,
+    Value,
+)
 from trainvitals.eventfile.wire import Content, Layout, Unsupported
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 _FLOAT = struct.Struct("<f").unpack_from
 _DOUBLE = struct.Struct("<d").unpack_from
 
-_HISTOGRAM_MOMENTS = (0x09, 0x11, 0x19, 0x21, 0x29)
+# Minimum, maximum, number, sum and sum of squares, each a key and a float64.
+_HISTOGRAM_MOMENTS = bytes((0x09, 0x11, 0x19, 0x21, 0x29))
+_MOMENTS = struct.Struct("<" + "xd" * len(_HISTOGRAM_MOMENTS))
+_MOMENT_SIZE = 9
+_NO_BUCKETS = np.empty(0)
 _HISTOGRAM_LIMITS, _HISTOGRAM_COUNTS = 0x32, 0x3A
 _HISTOGRAM_COLUMNS = 3
 
@@ -39,8 +52,8 @@ def decode_event(data: bytes) -> Event:
     return protobuf.decode_event(data)
 
 
-def decode_layout(data: bytes, layout: Layout) -> Event:
-    """The event whose layout is known already.
+def decode_layout(data: bytes, layout: Layout, *, histograms: bool = True) -> Event:
+    """The event whose layout is known already, with its ``histograms`` or only their places.
 
     Raises:
         Unsupported: a histogram in a form that needs the protobuf classes.
@@ -48,18 +61,19 @@ def decode_layout(data: bytes, layout: Layout) -> Event:
     return Event(
         wall_time=_DOUBLE(data, layout.wall_time_at)[0] if layout.wall_time_at >= 0 else 0.0,
         step=wire.read_step(data, layout.step_at) if layout.step_size else 0,
-        values=tuple(_value(data, value) for value in layout.values),
+        values=tuple(_value(data, value, histograms) for value in layout.values),
         session_start=layout.session_start,
         file_version=layout.file_version,
     )
 
 
-def _value(data: bytes, value: wire.Value) -> Value:
+def _value(data: bytes, value: wire.Value, histograms: bool) -> Value:
     tag = data[value.tag_at : value.tag_at + value.tag_size]
     content = value.content
     plugin = value.metadata.plugin if value.metadata else ""
     if content is Content.HISTOGRAM:
-        return Value(tag, None, _histogram(data, value.at, value.at + value.size))
+        end = value.at + value.size
+        return Value(tag, None, _histogram(data, value.at, end) if histograms else LocatedHistogram())
     if content is Content.FLOAT and not value.tensor:
         return Value(tag, None, Scalar(_FLOAT(data, value.at)[0], narrow=True, in_tensor=False))
     if plugin == "hparams" and value.metadata:
@@ -84,16 +98,26 @@ def _matrix(data: bytes, tensor: wire.Tensor) -> Matrix | None:
 
 
 def _histogram(data: bytes, at: int, end: int) -> Histogram:
-    moments = dict.fromkeys(_HISTOGRAM_MOMENTS, 0.0)
-    buckets: dict[int, NDArray[np.float64]] = {}
-    for key, field_at, size in wire.fields_once(data, at, end):
-        if key in moments:
-            moments[key] = _DOUBLE(data, field_at)[0]
-        elif key in (_HISTOGRAM_LIMITS, _HISTOGRAM_COUNTS) and size % 8 == 0:
-            buckets[key] = np.frombuffer(data, "<f8", size // 8, field_at)
+    """A HistogramProto: five moments, bucket limits, bucket counts.
+
+    Raises:
+        Unsupported: it has a form that needs the protobuf classes.
+    """
+    moments = [0.0] * len(_HISTOGRAM_MOMENTS)
+    limits = counts = _NO_BUCKETS
+    # Zero moments are absent; usually there are none.
+    all_present = at + _MOMENTS.size <= end and data[at : at + _MOMENTS.size : _MOMENT_SIZE] == _HISTOGRAM_MOMENTS
+    if all_present:
+        moments = list(_MOMENTS.unpack_from(data, at))
+        at += _MOMENTS.size
+    for key, field_at, size in wire.fields(data, at, end):
+        if key == _HISTOGRAM_LIMITS and size % 8 == 0:
+            limits = np.frombuffer(data, "<f8", size // 8, field_at)
+        elif key == _HISTOGRAM_COUNTS and size % 8 == 0:
+            counts = np.frombuffer(data, "<f8", size // 8, field_at)
+        elif key in _HISTOGRAM_MOMENTS and not all_present:
+            moments[_HISTOGRAM_MOMENTS.index(key)] = _DOUBLE(data, field_at)[0]
         else:
             raise Unsupported
-    nothing = np.empty(0)
-    minimum, maximum, count, total, squares = moments.values()
-    limits, counts = buckets.get(_HISTOGRAM_LIMITS, nothing), buckets.get(_HISTOGRAM_COUNTS, nothing)
-    return Histogram(minimum, maximum, count, total, squares, limits, counts)
+    minimum, maximum, number, total, squares = moments
+    return Histogram(minimum, maximum, number, total, squares, limits, counts)

@@ -29,6 +29,10 @@ class Histogram(NamedTuple):
     counts: NDArray[np.float64]
 
 
+class LocatedHistogram(NamedTuple):
+    """A histogram that was not decoded."""
+
+
 class Matrix(NamedTuple):
     """The rows of a ``[K, 3]`` tensor; for the plugin ``histograms`` these are left edge, right edge, count."""
 
@@ -52,7 +56,7 @@ class Value(NamedTuple):
 
     tag: bytes
     plugin: str | None
-    content: Scalar | Histogram | Matrix | Strings | HyperParameters | None
+    content: Scalar | Histogram | LocatedHistogram | Matrix | Strings | HyperParameters | None
 
 
 class Event(NamedTuple):

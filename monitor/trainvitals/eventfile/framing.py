@@ -7,6 +7,7 @@ begins. What cannot be had so is left to the caller as ``intact=False``.
 from __future__ import annotations
 
 import functools
+import itertools
 import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,15 +41,24 @@ class Frames(NamedTuple):
     """Records one behind the other.
 
     Args:
-        starts: ``[R]`` where each record begins; sizes: ``[R]`` bytes of its data. Lists if they are few.
+        starts: ``[R]`` where each record begins; a list if they are few.
         end: where the first byte behind them stands.
         intact: whether what stands there is the end of the bytes or an incomplete record, rather than damage.
     """
 
     starts: list[int] | NDArray[np.int64]
-    sizes: list[int] | NDArray[np.int64]
     end: int
     intact: bool
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """``[R]`` bytes of data in each record."""
+        ends = np.append(np.asarray(self.starts[1:], np.int64), self.end)
+        return ends[: len(self.starts)] - np.asarray(self.starts, np.int64) - FRAME_SIZE
+
+    def without_last(self) -> Frames:
+        """All but the last record, which then is what stands behind them."""
+        return Frames(self.starts[:-1], int(self.starts[-1]), self.intact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +75,12 @@ class Window:
     offset: int
     at_end: bool
 
-    def record(self, start: int, size: int) -> bytes:
-        """The data of a record."""
-        return self.data[start + HEADER_SIZE : start + HEADER_SIZE + size]
-
-    def is_sound(self, start: int, size: int) -> bool:
-        """Whether the data of a complete record has its checksum."""
-        (stored,) = _FOOTER(self.data, start + HEADER_SIZE + size)
-        return bool(masked_crc32c(self.record(start, size)) == stored)
+    def sound_data(self, start: int, size: int) -> bytes | None:
+        """The data of a complete record; None if its checksum is another."""
+        end = start + HEADER_SIZE + size
+        data = self.data[start + HEADER_SIZE : end]
+        (stored,) = _FOOTER(self.data, end)
+        return data if masked_crc32c(data) == stored else None
 
     def has_header(self, at: int) -> bool:
         """Whether the header of a record stands here."""
@@ -86,7 +94,7 @@ class Window:
         return self.has_header(at) and at + FRAME_SIZE + _HEADER(self.data, at)[0] <= len(self.data)
 
 
-# The twelve bytes of headers that were found sound, and the sizes that they give.
+# The twelve bytes of headers that were found sound, and the sizes of their records.
 _known_headers: dict[bytes, int] = {}
 _MOST_KNOWN_HEADERS = 1 << 14
 
@@ -94,28 +102,24 @@ _MOST_KNOWN_HEADERS = 1 << 14
 def walk(window: Window, at: int, limit: int | None = None) -> Frames:
     """Record by record from ``at``, at most ``limit`` of them."""
     data = window.data
-    end = len(data)
     known = _known_headers
     starts: list[int] = []
-    sizes: list[int] = []
-    intact = True
-    while len(starts) != limit:
+    for _ in itertools.repeat(None) if limit is None else itertools.repeat(None, limit):
         header = data[at : at + HEADER_SIZE]
         size = known.get(header)
         if size is None:
             if not window.has_header(at):
-                intact = len(header) < HEADER_SIZE
                 break
-            size = _HEADER(header)[0]
+            size = FRAME_SIZE + _HEADER(header)[0]
             if len(known) < _MOST_KNOWN_HEADERS:
                 known[header] = size
-        following = at + FRAME_SIZE + size
-        if following > end:
-            break
         starts.append(at)
-        sizes.append(size)
-        at = following
-    return Frames(starts, sizes, at, intact)
+        at += size
+    else:
+        header = b""
+    if at > len(data):
+        return Frames(starts[:-1], starts[-1], intact=True)
+    return Frames(starts, at, intact=len(header) < HEADER_SIZE)
 
 
 class Found(NamedTuple):
@@ -137,7 +141,7 @@ def find_record(window: Window, at: int) -> Found | None:
         size, _ = _HEADER(window.data, candidate)
         following = candidate + FRAME_SIZE + size
         complete = following <= len(window.data)
-        if complete and (window.is_sound(candidate, size) or window.has_header(following)):
+        if complete and (window.sound_data(candidate, size) is not None or window.has_header(following)):
             return Found(candidate, proven=True)
         if following + HEADER_SIZE > len(window.data):
             waiting = waiting or Found(candidate, proven=False)

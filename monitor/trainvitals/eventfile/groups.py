@@ -50,16 +50,15 @@ class GroupDecoder:
     def decode(self, window: Window, frames: Frames, into: Collector) -> None:
         """All records of the window; those with a wrong checksum are skipped and reported."""
         place = _Place(window, np.asarray(frames.starts), into)
-        for size, members in _by_size(np.asarray(frames.sizes)):
+        for size, members in _by_size(frames.sizes):
             if size >= _LARGE and size not in self._templates:
                 members = self._without_leading_others(place, size, members)
             elif len(members) < _FEW and size < _LARGE:
                 self._one_by_one(place, size, members)
                 continue
-            width = -(-(size + FOOTER_SIZE) // _WORD_SIZE) * _WORD_SIZE
-            many = max(1, _CHUNK_SIZE // width)
+            many = max(1, _CHUNK_SIZE // size)
             for first in range(0, len(members), many):
-                self._side_by_side(place, size, width, members[first : first + many])
+                self._side_by_side(place, size, members[first : first + many])
 
     def _without_leading_others(self, place: _Place, size: int, members: NDArray[np.int64]) -> NDArray[np.int64]:
         """Decodes large records that are not scalars where they lie; laying them side by side would only cost."""
@@ -69,7 +68,8 @@ class GroupDecoder:
                 self._problems.add("bad-checksum", place.offset(record))
                 continue
             layout = wire.parse_event(data)
-            if layout and _is_template(layout):
+            if layout and layout.only_scalars:
+                self._new_template(place.rows(members[index : index + 1], size)[0], data, layout)
                 return members[index:]
             self._records.decode_parsed(data, layout, record, place.offset(record), place.into)
         return members[:0]
@@ -82,11 +82,9 @@ class GroupDecoder:
             else:
                 self._records.decode(data, record, place.offset(record), place.into)
 
-    def _side_by_side(self, place: _Place, size: int, width: int, members: NDArray[np.int64]) -> None:
-        data_at = width - size - FOOTER_SIZE
-        # What precedes the data is the end of the header, which is the same for all records of one size.
-        every_row = overlapping(place.window.data, f"V{width}")
-        rows = every_row[place.starts[members] + (HEADER_SIZE - data_at)].view(np.uint8).reshape(-1, width)
+    def _side_by_side(self, place: _Place, size: int, members: NDArray[np.int64]) -> None:
+        rows = place.rows(members, size)
+        data_at = _data_at(size)
         sound = sound_rows(rows, data_at)
         if sound is not None:
             for record in members[~sound].tolist():
@@ -99,10 +97,9 @@ class GroupDecoder:
         while len(rows):
             data = rows[0, data_at:-FOOTER_SIZE].tobytes()
             layout = wire.parse_event(data)
-            worthwhile = size >= _LARGE or (len(rows) >= _FEW and new_templates < _MOST_NEW_TEMPLATES)
-            template: Template | None = None
-            if layout and worthwhile and _is_template(layout):
-                template = self._new_template(size, rows[0], data_at, layout)
+            template = None
+            if layout and (size >= _LARGE or (len(rows) >= _FEW and new_templates < _MOST_NEW_TEMPLATES)):
+                template = self._new_template(rows[0], data, layout)
                 new_templates += 1
             if template:
                 rows, members = self._take_fitting(place, template, rows, members)
@@ -111,9 +108,13 @@ class GroupDecoder:
             self._records.decode_parsed(data, layout, record, place.offset(record), place.into)
             rows, members = rows[1:], members[1:]
 
-    def _new_template(self, size: int, row: NDArray[np.uint8], data_at: int, layout: Layout) -> Template | None:
+    def _new_template(self, row: NDArray[np.uint8], data: bytes, layout: Layout) -> Template | None:
+        """A template of events like this one; None if it is not one of scalars alone."""
+        if not layout.only_scalars or len({value.tensor is None for value in layout.values}) > 1:
+            return None
+        size = len(data)
         try:
-            template = Template(row, data_at, layout, self._tags)
+            template = Template(row, data, layout, self._tags)
         except Unsupported:
             return None
         if self._template_memory + template.memory > _TEMPLATE_MEMORY:
@@ -163,8 +164,17 @@ class _Place(NamedTuple):
 
     def sound_data(self, record: int, size: int) -> bytes | None:
         """The data of a record, None if its checksum is wrong."""
-        start = int(self.starts[record])
-        return self.window.record(start, size) if self.window.is_sound(start, size) else None
+        return self.window.sound_data(int(self.starts[record]), size)
+
+    def rows(self, members: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        """``[n, W]`` a copy of records of one size: their data and checksum, preceded by some bytes of the header.
+
+        The header is the same for all records of one size, so these bytes are, too.
+        """
+        data_at = _data_at(size)
+        width = data_at + size + FOOTER_SIZE
+        every_row = overlapping(self.window.data, f"V{width}")
+        return every_row[self.starts[members] + (HEADER_SIZE - data_at)].view(np.uint8).reshape(-1, width)
 
 
 def _by_size(sizes: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
@@ -177,6 +187,6 @@ def _by_size(sizes: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]
         yield from ((int(sizes[members[0]]), members) for members in np.split(order, ends) if len(members))
 
 
-def _is_template(layout: Layout) -> bool:
-    """Whether other events may differ from this one in numbers only."""
-    return layout.only_scalars and len({value.tensor is None for value in layout.values}) == 1
+def _data_at(size: int) -> int:
+    """Where data of this size begins in its row, so that data and checksum end with a word of eight bytes."""
+    return -(size + FOOTER_SIZE) % _WORD_SIZE

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     Column = NDArray[np.float64]
 
 
+# Whole numbers add up exactly in float64 as long as the sum stays well below 2**53.
+_EXACT_SUM = 2.0**50
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HistogramStatistics:
     """Statistics of ``M`` histograms, each ``[M]``; ``quantiles`` is ``[M, Q]`` at ``HistogramSeries.QUANTILES``.
@@ -75,41 +79,53 @@ def _moments(histogram: Histogram | Matrix) -> tuple[float, float, float, float,
     return counts.sum(), lower[0], upper[-1], counts @ middles, counts @ middles**2
 
 
-def _edges(histogram: Histogram | Matrix) -> tuple[Column, Column, Column]:
-    """Lower edges, upper edges and counts of the buckets."""
+def _buckets(histogram: Histogram | Matrix) -> tuple[float, Column, Column]:
+    """The lower edge of the first bucket, the upper edges and the counts."""
     if isinstance(histogram, Matrix):
-        return histogram.rows[:, 0], histogram.rows[:, 1], histogram.rows[:, 2]
+        rows = histogram.rows
+        return (rows[0, 0] if len(rows) else np.nan), rows[:, 1], rows[:, 2]
     size = min(len(histogram.limits), len(histogram.counts))
-    limits = histogram.limits[:size]
-    return np.concatenate(([histogram.minimum], limits[:-1]))[:size], limits, histogram.counts[:size]
+    return histogram.minimum, histogram.limits[:size], histogram.counts[:size]
 
 
 def _quantiles(histograms: Sequence[Histogram | Matrix], minimum: Column, maximum: Column) -> Column:
     """``[M, Q]``: one running sum over the buckets of all histograms, one search in it."""
     levels = np.array(HistogramSeries.QUANTILES)
     quantiles = np.full((len(histograms), len(levels)), np.nan)
-    edges = [_edges(histogram) for histogram in histograms]
-    present = np.flatnonzero([len(counts) > 0 for _, _, counts in edges])
-    if not len(present):
+    buckets = [_buckets(histogram) for histogram in histograms]
+    sizes = np.array([len(counts) for _, _, counts in buckets], np.int64)
+    present = sizes > 0
+    if not present.any():
         return quantiles
-    lower, upper, counts = (np.concatenate([edges[i][part] for i in present]) for part in range(3))
-    counts = np.where((counts > 0) & np.isfinite(counts), counts, 0.0)
-    sizes = np.array([len(edges[i][2]) for i in present])
-    end = np.cumsum(sizes)
-    start = end - sizes
-    totals = np.add.reduceat(counts, start)
-    # Each histogram weighs one, so that a huge one does not take the digits of those behind it.
+    upper = np.concatenate([edges for _, edges, _ in buckets])
+    counts = np.concatenate([counts for _, _, counts in buckets])
+    end = np.cumsum(sizes)[present, None]
+    start = end - sizes[present, None]
+    if not (counts.min() >= 0 and counts.sum() < _EXACT_SUM):
+        counts = _weights(counts, start[:, 0], sizes[present])
+    reached = np.cumsum(counts)
+    base = np.where(start > 0, reached[start - 1], 0.0)
+    total = reached[end - 1] - base
+    wanted = base + levels * total
+    bucket = np.clip(np.searchsorted(reached, wanted), start, end - 1)
+    is_first = bucket == start
+    before = np.where(is_first, base, reached[bucket - 1])
+    lowest = np.array([lower for lower, _, _ in buckets])[present, None]
+    least, most = minimum[present, None], maximum[present, None]
     with np.errstate(all="ignore"):
-        weights = np.nan_to_num(counts / np.repeat(totals, sizes))
-    reached = np.concatenate(([0.0], np.cumsum(weights)))
-    base, top = reached[start][:, None], reached[end][:, None]
-    target = base + levels * (top - base)
-    bucket = np.clip(np.searchsorted(reached[1:], target), start[:, None], end[:, None] - 1)
-    with np.errstate(all="ignore"):
-        share = np.clip(np.nan_to_num((target - reached[bucket]) / weights[bucket]), 0.0, 1.0)
-        least, most = minimum[present, None], maximum[present, None]
-        low, high = np.clip(lower[bucket], least, most), np.clip(upper[bucket], least, most)
-        found = low + share * (high - low)
-    found[totals <= 0] = np.nan
-    quantiles[present] = found
+        share = np.clip((wanted - before) / (reached[bucket] - before), 0.0, 1.0)
+        low = np.clip(np.where(is_first, lowest, upper[bucket - 1]), least, most)
+        high = np.clip(upper[bucket], least, most)
+        quantiles[present] = np.where(total > 0, low + share * (high - low), np.nan)
     return quantiles
+
+
+def _weights(counts: Column, start: NDArray[np.int64], sizes: NDArray[np.int64]) -> Column:
+    """Counts as shares of their histogram, so that a huge one does not take the digits of those behind it.
+
+    Counts that cannot be (negative, infinite, NaN) weigh nothing.
+    """
+    possible = np.where((counts > 0) & np.isfinite(counts), counts, 0.0)
+    with np.errstate(all="ignore"):
+        weights: Column = possible / np.repeat(np.add.reduceat(possible, start), sizes)
+    return np.nan_to_num(weights)

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 # Lanes cost a search for their first header, steps cost a round of array calls: this balances the two.
 _MOST_LANES = 512
 _RECORDS_A_LANE = 64
-# A window whose mean record is larger is walked one by one: too few records to share the array calls.
-_LARGEST_MEAN_SIZE = 256
+# A window of larger records is walked one by one: too few of them to share the array calls.
+_LARGEST_SIZE = 512
+# So is one whose mean record is this much larger than its middle one: most lanes would begin inside a few large ones.
+_MOST_UNEVEN = 2
 _SAMPLE = 256
-# How far to search for a lane's first header, in mean records.
+# How far to search for a lane's first header, in records of the middle size.
 _SEARCHED_RECORDS = 3
 _STEPS_BETWEEN_LOOKS = 16
 _GROWTH = 64
@@ -36,14 +38,15 @@ def frames_of(window: Window, at: int) -> Frames:
     sample = walk(window, at, _SAMPLE)
     parts = [sample]
     mean_size = (sample.end - at) // max(1, len(sample.starts))
+    typical_size = int(np.median(sample.sizes)) + FRAME_SIZE if len(sample.starts) else 0
     at = sample.end
-    if len(sample.starts) == _SAMPLE and mean_size <= _LARGEST_MEAN_SIZE:
+    if len(sample.starts) == _SAMPLE and mean_size <= _MOST_UNEVEN * typical_size <= _MOST_UNEVEN * _LARGEST_SIZE:
         # Damage ends the lanes, and what they found behind it is lost work: so they reach further step by step.
         reach = _SAMPLE * mean_size
         while at + FRAME_SIZE < len(window.data):
             reach *= _GROWTH
             limit = min(at + reach, len(window.data) - HEADER_SIZE)
-            part = _in_lanes(window.data, at, limit, mean_size)
+            part = _in_lanes(window.data, at, limit, mean_size, typical_size)
             parts.append(part)
             at = part.end
             if at < limit:
@@ -51,14 +54,14 @@ def frames_of(window: Window, at: int) -> Frames:
     rest = walk(window, at)
     parts.append(rest)
     starts = np.concatenate([np.asarray(part.starts, np.int64) for part in parts])
-    sizes = np.concatenate([np.asarray(part.sizes, np.int64) for part in parts])
-    return Frames(starts, sizes, rest.end, rest.intact)
+    return Frames(starts, rest.end, rest.intact)
 
 
-def _in_lanes(data: bytes, at: int, limit: int, mean_size: int) -> Frames:
+def _in_lanes(data: bytes, at: int, limit: int, mean_size: int, typical_size: int) -> Frames:
     """The records that begin between ``at`` and ``limit``, as far as they join."""
     words = overlapping(data, "<u4")
-    first = _lane_starts(words, at, limit, mean_size)
+    lanes = min(_MOST_LANES, (limit - at) // (mean_size * _RECORDS_A_LANE))
+    first = _lane_starts(words, at, limit, lanes, typical_size * _SEARCHED_RECORDS)
     lane_end = np.append(first[1:], limit)
     rounds = []
     position = first
@@ -70,10 +73,8 @@ def _in_lanes(data: bytes, at: int, limit: int, mean_size: int) -> Frames:
     return _verified(data, visited[visited < lane_end[:, None]])
 
 
-def _lane_starts(words: NDArray[np.uint32], at: int, limit: int, mean_size: int) -> NDArray[np.int64]:
+def _lane_starts(words: NDArray[np.uint32], at: int, limit: int, lanes: int, searched: int) -> NDArray[np.int64]:
     """``at``, and the first header behind each of the other lanes' fair beginnings, where one is near."""
-    searched = mean_size * _SEARCHED_RECORDS
-    lanes = min(_MOST_LANES, (limit - at) // (mean_size * _RECORDS_A_LANE))
     fair = np.linspace(at, limit - searched, lanes, endpoint=False).astype(np.int64)[1:]
     near = np.lib.stride_tricks.sliding_window_view(words[4:], searched)[fair]
     lane, distance = np.nonzero(near == 0)
@@ -95,4 +96,4 @@ def _verified(data: bytes, starts: NDArray[np.int64]) -> Frames:
     sound[1:] &= following[:-1] == starts[1:]
     count = len(starts) if sound.all() else int(np.argmin(sound))
     end = int(following[count - 1]) if count else int(starts[0])
-    return Frames(starts[:count], sizes[:count], end, intact=True)
+    return Frames(starts[:count], end, intact=True)

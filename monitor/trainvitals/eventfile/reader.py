@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Bytes that are read at once: large enough for whole-array work on the records of a window, small enough for the
 # processor's cache and for memory.
-WINDOW_SIZE = 8 << 20
+WINDOW_SIZE = 4 << 20
 # Below this the fixed cost of whole-array work exceeds that of a loop.
 _SMALL_WINDOW = 64 << 10
 # Bytes at the beginning of the file, and before the place where reading goes on, by which a file is known again.
@@ -194,12 +194,13 @@ class EventFileReader:
             collector.finish_window(window.offset + frames.starts)
             return
         offsets: list[int] = []
-        for start, size in zip(frames.starts, frames.sizes, strict=True):
+        for start, size in zip(frames.starts, frames.sizes.tolist(), strict=True):
             position = window.offset + start
-            if window.is_sound(start, size):
-                self._records.decode(window.record(start, size), len(offsets), position, collector)
-            else:
+            data = window.sound_data(start, size)
+            if data is None:
                 self._problems.add("bad-checksum", position)
+            else:
+                self._records.decode(data, len(offsets), position, collector)
             offsets.append(position)
         collector.finish_window(offsets)
 
@@ -254,11 +255,12 @@ class EventFileReader:
 
 def _first_wall_time(window: Window, frames: Frames) -> float | None:
     """The wall time of the first record that has one; some writers leave it out of the first."""
-    for start, size in zip(frames.starts[:_RECORDS_WITHOUT_TIME], frames.sizes, strict=False):
-        if not window.is_sound(start, size):
+    for start, size in zip(frames.starts[:_RECORDS_WITHOUT_TIME], frames.sizes.tolist(), strict=False):
+        data = window.sound_data(int(start), size)
+        if data is None:
             continue
         try:
-            wall_time = decode_event(window.record(start, size)).wall_time
+            wall_time = decode_event(data).wall_time
         except UnparsableError:
             continue
         if math.isfinite(wall_time) and wall_time > 0:
@@ -275,7 +277,6 @@ def _without_doubtful_end(window: Window, frames: Frames) -> Frames:
     followed = frames.intact and frames.end + HEADER_SIZE <= len(window.data)
     if followed or not len(frames.starts):
         return frames
-    start, size = int(frames.starts[-1]), int(frames.sizes[-1])
-    if window.is_sound(start, size):
-        return frames
-    return Frames(frames.starts[:-1], frames.sizes[:-1], start, frames.intact)
+    last = int(frames.starts[-1])
+    is_sound = window.sound_data(last, frames.end - last - FRAME_SIZE) is not None
+    return frames if is_sound else frames.without_last()

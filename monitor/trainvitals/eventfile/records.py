@@ -58,7 +58,7 @@ class RecordDecoder:
         """``decode`` for a record whose layout is known; returns whether that sufficed, without protobuf."""
         if layout:
             try:
-                into.add_event(decode_layout(data, layout), record, offset)
+                into.add_event(decode_layout(data, layout, histograms=into.decodes_histograms), record, offset)
                 return True
             except Unsupported:
                 pass

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainvitals.eventfile.collector import Piece
+from trainvitals.eventfile.record import FOOTER_SIZE
 from trainvitals.eventfile.tag_index import UNKNOWN
 from trainvitals.eventfile.wire import Content
 
@@ -35,15 +36,21 @@ class Template:
 
     Args:
         row: ``[W]`` the event that serves as the example.
-        data_at: where its data begins in the row.
+        data: the part of it that is data.
         layout: that of the data; only scalars, all in tensors or none.
         tags: gives codes.
+
+    Attributes:
+        in_tensor: whether the scalars are tensors.
+        tag_size: bytes of the only tag, which may differ from row to row; 0 if the tags are those of the example.
+        repeated_tags: how many scalars of each event repeat the tag of another one.
 
     Raises:
         Unsupported: a tag is not UTF-8.
     """
 
-    def __init__(self, row: NDArray[np.uint8], data_at: int, layout: Layout, tags: TagDictionary) -> None:
+    def __init__(self, row: NDArray[np.uint8], data: bytes, layout: Layout, tags: TagDictionary) -> None:
+        data_at = len(row) - FOOTER_SIZE - len(data)
         values = layout.values
         self._wall_time_at = data_at + layout.wall_time_at if layout.wall_time_at >= 0 else None
         self._step_at = data_at + layout.step_at
@@ -55,17 +62,17 @@ class Template:
         self.tag_size = values[0].tag_size if len(values) == 1 else 0
         self._tag_at = data_at + values[0].tag_at
         self._fixed_codes = None
+        self.repeated_tags = 0
         if not self.tag_size:
-            raw = row[data_at:].tobytes()
-            self._fixed_codes = np.array(
-                [tags.codes(raw[value.tag_at : value.tag_at + value.tag_size] for value in values)], np.int32
-            )
+            codes = tags.codes(data[value.tag_at : value.tag_at + value.tag_size] for value in values)
+            self._fixed_codes = np.array([codes], np.int32)
+            self.repeated_tags = len(codes) - len(set(codes))
         self._tags = tags
         self._compare_with(row, data_at)
 
     def _compare_with(self, row: NDArray[np.uint8], data_at: int) -> None:
         mask = np.full(len(row), 0xFF, np.uint8)
-        mask[:data_at] = mask[-4:] = 0
+        mask[:data_at] = mask[-FOOTER_SIZE:] = 0
         if self._wall_time_at is not None:
             mask[self._wall_time_at : self._wall_time_at + 8] = 0
         mask[self._step_at : self._step_at + min(self._step_size, 9)] = _VARINT_CONTINUES
@@ -80,11 +87,6 @@ class Template:
     def memory(self) -> int:
         """Bytes that this template holds, roughly."""
         return 4 * self._mask.nbytes
-
-    @property
-    def repeated_tags(self) -> int:
-        """How many scalars of an event repeat the tag of another one."""
-        return 0 if self._fixed_codes is None else self._fixed_codes.size - len(np.unique(self._fixed_codes))
 
     def fits(self, rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """``[n]`` which rows look like the example.

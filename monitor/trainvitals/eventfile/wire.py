@@ -136,12 +136,17 @@ def read_step(data: bytes, at: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields(data: bytes, at: int, end: int, *, repeated: int = -1) -> Iterator[tuple[int, int, int]]:
     """Key, start and size of each field between ``at`` and ``end``.
 
+    Args:
+        repeated: the key of the only field that may occur more than once.
+
     Raises:
-        Unsupported: a field number above 15, a group, a number in an odd form, or a size that leaves the message.
+        Unsupported: a field that repeats, a field number above 15, a group, a number in an odd form, or a size that
+            leaves the message.
     """
+    seen = 0
     while at < end:
         key = data[at]
         at += 1
@@ -154,10 +159,10 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
                 size, at = read_varint(data, length_at)
                 if at - length_at > _LENGTH_LIMIT or not data[at - 1]:
                     raise Unsupported
-        elif wire_type == 5:
-            size = 4
         elif wire_type == 1:
             size = 8
+        elif wire_type == 5:
+            size = 4
         elif wire_type == 0:
             size = 1
             while data[at + size - 1] > 0x7F:
@@ -166,21 +171,14 @@ def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
                 raise Unsupported
         else:
             raise Unsupported
-        if key > 0x7F or at + size > end:
+        if key != repeated:
+            if key > 0x7F or seen >> key & 1:
+                raise Unsupported
+            seen |= 1 << key
+        if at + size > end:
             raise Unsupported
         yield key, at, size
         at += size
-
-
-def fields_once(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """As ``fields``, for messages whose fields must not repeat."""
-    seen = 0
-    for field in fields(data, at, end):
-        bit = 1 << field[0]
-        if seen & bit:
-            raise Unsupported
-        seen |= bit
-        yield field
 
 
 def _event(data: bytes) -> Layout:
@@ -189,7 +187,7 @@ def _event(data: bytes) -> Layout:
     values: tuple[Value, ...] = ()
     session_start = False
     file_version = None
-    for key, at, size in fields_once(data, 0, len(data)):
+    for key, at, size in fields(data, 0, len(data)):
         if key == _EVENT_WALL_TIME:
             wall_time_at = at
         elif key == _EVENT_STEP:
@@ -212,18 +210,26 @@ def _event(data: bytes) -> Layout:
 
 
 def _values(data: bytes, at: int, end: int) -> Iterator[Value]:
-    for key, value_at, size in fields(data, at, end):
+    for key, value_at, size in fields(data, at, end, repeated=_SUMMARY_VALUE):
         if key != _SUMMARY_VALUE:
             raise Unsupported
         yield _value(data, value_at, value_at + size)
 
 
 def _value(data: bytes, at: int, end: int) -> Value:
+    tag_at, float_at = at + 2, end - 4
+    # By far the most common form, recognised whole: a tag shorter than 128 bytes, then a float32.
+    if data[at] == _VALUE_TAG and data[at + 1] == float_at - 1 - tag_at < 0x80 and data[float_at - 1] == _VALUE_SIMPLE:
+        return Value(tag_at, float_at - 1 - tag_at, Content.FLOAT, float_at, 4, None, None)
+    return _value_of_fields(data, at, end)
+
+
+def _value_of_fields(data: bytes, at: int, end: int) -> Value:
     tag_at, tag_size = at, 0
     content, content_at, content_size = Content.NOTHING, at, 0
     tensor = metadata = None
     contents = 0
-    for key, field_at, size in fields_once(data, at, end):
+    for key, field_at, size in fields(data, at, end):
         if key == _VALUE_TAG:
             tag_at, tag_size = field_at, size
         elif key == _VALUE_METADATA:
@@ -260,9 +266,9 @@ def _tensor_content(tensor: Tensor) -> Content:
 
 def _metadata(data: bytes, at: int, end: int) -> Metadata:
     plugin, content = "", b""
-    for key, field_at, size in fields_once(data, at, end):
+    for key, field_at, size in fields(data, at, end):
         if key == _METADATA_PLUGIN_DATA:
-            for plugin_key, plugin_at, plugin_size in fields_once(data, field_at, field_at + size):
+            for plugin_key, plugin_at, plugin_size in fields(data, field_at, field_at + size):
                 if plugin_key == _PLUGIN_NAME:
                     plugin = data[plugin_at : plugin_at + plugin_size].decode()
                 elif plugin_key == _PLUGIN_CONTENT:
@@ -281,15 +287,10 @@ def _tensor(data: bytes, at: int, end: int) -> Tensor:
     shape: tuple[int, ...] = ()
     strings: list[tuple[int, int]] = []
     content_type = None
-    seen = 0
-    for key, field_at, size in fields(data, at, end):
+    for key, field_at, size in fields(data, at, end, repeated=_TENSOR_STRING):
         if key == _TENSOR_STRING:
             strings.append((field_at, size))
-            continue
-        if seen & 1 << key:
-            raise Unsupported
-        seen |= 1 << key
-        if key == _TENSOR_DTYPE:
+        elif key == _TENSOR_DTYPE:
             dtype = read_varint(data, field_at)[0]
         elif key == _TENSOR_SHAPE:
             shape = tuple(_dimensions(data, field_at, field_at + size))
@@ -310,11 +311,11 @@ def _tensor(data: bytes, at: int, end: int) -> Tensor:
 
 
 def _dimensions(data: bytes, at: int, end: int) -> Iterator[int]:
-    for key, field_at, size in fields(data, at, end):
+    for key, field_at, size in fields(data, at, end, repeated=_SHAPE_DIMENSION):
         if key != _SHAPE_DIMENSION:
             raise Unsupported
         length = 0
-        for dimension_key, dimension_at, dimension_size in fields_once(data, field_at, field_at + size):
+        for dimension_key, dimension_at, dimension_size in fields(data, field_at, field_at + size):
             if dimension_key == _DIMENSION_SIZE and dimension_size < _VARINT_LIMIT:
                 length = read_varint(data, dimension_at)[0]
             elif dimension_key != _DIMENSION_NAME:
