@@ -27,6 +27,8 @@ ALSO_SHOWN = 3
 NOT_JUDGED_SHOWN = 2
 PROBLEMS_SHOWN = 3
 LAYERS_SHOWN = 4
+# Closer than this, the right-hand column would read as part of the line; then it is left out.
+SMALLEST_GAP = 2
 
 
 Item = TypeVar("Item")
@@ -54,7 +56,7 @@ class RunBlock:
             yield from self._finding(self.worst)
         yield from self._others()
         yield from self._accepted()
-        if self.worst is not None:
+        if self.worst is not None and self.worst.severity is not Severity.ERROR:
             yield from self._continuation()
         yield from self._not_judged()
         yield from self._problems()
@@ -176,7 +178,7 @@ class RunBlock:
     ) -> Iterator[Text]:
         """A label and its text, wrapped under itself; ``right`` stands at the right edge of the first line."""
         head = label.ljust(LABEL_WIDTH) if len(label) < LABEL_WIDTH else f"{label}  "
-        room = self.width - len(INDENT) - len(head) - (len(right) + 3 if right else 0)
+        room = self.width - len(INDENT) - len(head) - (len(right) + SMALLEST_GAP if right else 0)
         # Long words are names of files and tags: breaking them would make them wrong.
         wrapped = textwrap.wrap(
             visible(text),
@@ -192,7 +194,8 @@ class RunBlock:
             yield self._with_right(line, right) if index == 0 else line
 
     def _with_right(self, line: Text, right: str) -> Text:
-        if right:
-            line.append(" " * max(3, self.width - line.cell_len - len(right)))
+        gap = self.width - line.cell_len - len(right)
+        if right and gap >= SMALLEST_GAP:
+            line.append(" " * gap)
             line.append(right, style="dim")
         return line

@@ -39,9 +39,7 @@ def gain(progress: Progress) -> str:
     """The expected gain with its 90 % half-width: ``0.021 ± 0.006``."""
     if progress.gain is None or progress.gain_low is None or progress.gain_high is None:
         return "unknown"
-    half_width = (progress.gain_high - progress.gain_low) / 2
-    digits = max(0, min(12, _decimals(max(half_width, abs(progress.gain) / 100))))
-    return f"{progress.gain:.{digits}f} ± {half_width:.{digits}f}"
+    return _with_half_width(progress.gain, (progress.gain_high - progress.gain_low) / 2)
 
 
 def progress_sentence(diagnosis: Diagnosis) -> str:
@@ -58,13 +56,14 @@ def progress_sentence(diagnosis: Diagnosis) -> str:
     if progress.verdict is Verdict.SLOW:
         return f"slow{reason}: {horizon} should gain only {gain(progress)}"
     if progress.verdict is Verdict.REGRESSING:
-        return f"getting worse{reason}: {horizon} should gain {gain(progress)}"
+        return f"creeping up{reason}: {horizon} should lose {_loss(progress)}"
     if progress.verdict is Verdict.PLATEAU:
         since = f" since step {step(progress.since_step)}" if progress.since_step is not None else ""
         return f"flat{since}{reason}: {horizon} should gain {gain(progress)}"
     hidden = progress.minimum_detectable_gain
-    limit = f": a gain below {number(hidden)} in the {horizon} cannot be seen" if hidden is not None else ""
-    return f"progress unclear{reason}{limit}"
+    if hidden is None:
+        return f"progress unclear{reason}"
+    return f"progress unclear: noise hides gains below {number(hidden)} in the {horizon}"
 
 
 def _needed(diagnosis: Diagnosis) -> str:
@@ -92,8 +91,11 @@ def progress_word(progress: Progress) -> str:
 
 def finding_headline(finding: Finding) -> str:
     """``plateau since step 3,100 (very likely)``."""
-    since = "" if finding.first_step is None else f" since step {step(finding.first_step)}"
-    return f"{finding.name}{since} ({finding.likelihood})"
+    if finding.first_step is None:
+        when = ""
+    else:
+        when = f" {'at' if finding.first_step == finding.last_step else 'since'} step {step(finding.first_step)}"
+    return f"{finding.name}{when} ({finding.likelihood})"
 
 
 def cause_of(diagnosis: Diagnosis) -> str:
@@ -126,6 +128,22 @@ def extent(diagnosis: Diagnosis) -> str:
 def run_name(diagnosis: Diagnosis, *, longest: int = 48) -> str:
     """The run's id, safe to print."""
     return visible(diagnosis.id, longest=longest)
+
+
+def _loss(progress: Progress) -> str:
+    """The expected gain with its sign turned round."""
+    if progress.gain is None or progress.gain_low is None or progress.gain_high is None:
+        return "unknown"
+    return _with_half_width(-progress.gain, (progress.gain_high - progress.gain_low) / 2)
+
+
+def _with_half_width(value: float, half_width: float) -> str:
+    """As many decimals as the half-width deserves; powers of ten where a person would count zeros."""
+    largest = max(abs(value), half_width)
+    if largest >= 1e6 or 0 < largest < 1e-5:
+        return f"{value:.1e} ± {half_width:.0e}"
+    digits = max(0, min(12, _decimals(max(half_width, abs(value) / 100))))
+    return f"{value:.{digits}f} ± {half_width:.{digits}f}"
 
 
 def _decimals(value: float) -> int:

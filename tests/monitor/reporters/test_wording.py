@@ -26,11 +26,19 @@ def test_three_significant_digits(value: float, text: str) -> None:
         (0.0001, -0.0039, 0.0041, "0.000 ± 0.004"),
         (120.0, 100.0, 140.0, "120 ± 20"),
         (1.0, 1.0, 1.0, "1.00 ± 0.00"),
+        (-1.1e35, -2e35, -2e34, "-1.1e+35 ± 9e+34"),
+        (2e-9, 1e-9, 3e-9, "2.0e-09 ± 1e-09"),
     ],
 )
 def test_a_gain_has_as_many_digits_as_its_interval_deserves(gain: float, low: float, high: float, text: str) -> None:
     progress = Progress("loss", Verdict.SLOW, None, gain, low, high, 10)
     assert wording.gain(progress) == text
+
+
+def test_an_event_at_one_step_is_at_it_and_not_since_it() -> None:
+    _, spikes = SICK.findings
+    assert wording.finding_headline(spikes) == "loss-spikes since step 700 (likely)"
+    assert wording.finding_headline(replace(spikes, last_step=700)) == "loss-spikes at step 700 (likely)"
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
