@@ -70,7 +70,8 @@ def test_the_rule_keeps_the_contract():
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_nothing_is_found_in_a_healthy_run(shape):
-    assert diagnose(healthy_run(shape).run, ONLY_THIS).findings == ()
+    diagnosis = diagnose(healthy_run(shape).run, ONLY_THIS)
+    assert (diagnosis.findings, diagnosis.problems) == ((), ())
 
 
 def test_it_is_found_from_the_step_on_at_which_it_begins():
