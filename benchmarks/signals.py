@@ -2,8 +2,9 @@
 
     python benchmarks/signals.py [FOLDER]
 
-FOLDER holds ``labels.csv`` and one folder a run; without it ``../shared/real_logs`` beside the repository is used. Runs of
-reinforcement learning are left out, since none of their losses is one to judge by. Exit status 1 if the bar is missed.
+FOLDER holds ``labels.csv`` and one folder a run; without it ``../shared/real_logs`` beside the repository is used. Runs
+of reinforcement learning are left out, since none of their losses is one to judge by. Exit status 1 if the bar is
+missed.
 """
 
 from __future__ import annotations
@@ -31,15 +32,26 @@ COLUMNS = {
     "gradient norm": "grad_tags",
 }
 
-# The naming styles on which the peers that read logs were tried: training losses, validation losses, learning rates.
-STYLES: tuple[tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]], ...] = (
-    ("Keras", ("loss",), ("val_loss",), ()),
-    ("train/ and val/", ("train/loss",), ("val/loss",), ()),
-    ("train/ and eval/", ("train/loss",), ("eval/loss",), ()),
-    ("PyTorch tutorial", ("Loss/train",), ("Loss/val",), ()),
-    ("Lightning", ("train_loss_step",), ("val_loss",), ("lr-AdamW",)),
-    ("words", ("Training Loss",), ("Validation Loss",), ()),
+
+@dataclass(frozen=True)
+class Style:
+    """One way of naming: tags of training losses, validation losses and learning rates."""
+
+    name: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    rates: tuple[str, ...] = ()
+
+
+STYLES = (
+    Style("Keras", ("loss",), ("val_loss",)),
+    Style("train/ and val/", ("train/loss",), ("val/loss",)),
+    Style("train/ and eval/", ("train/loss",), ("eval/loss",)),
+    Style("PyTorch tutorial", ("Loss/train",), ("Loss/val",)),
+    Style("Lightning", ("train_loss_step",), ("val_loss",), ("lr-AdamW",)),
+    Style("words", ("Training Loss",), ("Validation Loss",)),
 )
+"""The styles on which peers that read logs were tried."""
 
 
 @dataclass
@@ -74,20 +86,25 @@ def main() -> int:
     if not (folder / "labels.csv").is_file():
         print(f"{folder}: no labels.csv here (name the folder of the labelled logs)", file=sys.stderr)
         return 2
+    scores, judged_by = scores_of(folder)
+    report(scores, judged_by)
+    understood = sum(style_is_understood(style) for style in STYLES)
+    print(f"\nthe peers' naming styles understood: {understood} of {len(STYLES)}")
+    return 0 if _sum(scores.values()).recall >= RECALL_BAR and understood == len(STYLES) else 1
+
+
+def scores_of(folder: Path) -> tuple[dict[str, Score], Score]:
+    """The score of each signal, and that of the one training loss a run is judged by."""
     scores = {signal: Score() for signal in COLUMNS}
-    judged_by_label = Score()
+    judged_by = Score()
     for name, labels in labelled_runs(folder):
         signals = [understand(run) for run in read_runs([folder / name])]
         for signal, labelled in labels.items():
             found, parts = tags_of(signal, signals)
             scores[signal].add(name, labelled, found, parts)
         first = {one.train_loss[0] for one in signals if one.train_loss}
-        judged_by_label.add(name, first & labels["training loss"], first, ())
-    report(scores, judged_by_label)
-    understood = sum(style_is_understood(*style) for style in STYLES)
-    print(f"\nthe peers' naming styles understood: {understood} of {len(STYLES)}")
-    overall = sum(len(score.right) for score in scores.values()) / max(1, sum(s.labelled for s in scores.values()))
-    return 0 if overall >= RECALL_BAR and understood == len(STYLES) else 1
+        judged_by.add(name, first & labels["training loss"], first, ())
+    return scores, judged_by
 
 
 def labelled_runs(folder: Path) -> Iterator[tuple[str, Mapping[str, set[str]]]]:
@@ -100,40 +117,39 @@ def labelled_runs(folder: Path) -> Iterator[tuple[str, Mapping[str, set[str]]]]:
 
 def tags_of(signal: str, signals: Iterable[Signals]) -> tuple[set[str], set[str]]:
     """The tags of a signal in all runs of one folder, and those that are only parts of a loss."""
+    part = {"training loss": "train_loss_part", "validation loss": "val_loss_part"}.get(signal)
     found: set[str] = set()
     parts: set[str] = set()
     for one in signals:
-        parts |= {role.tag for role in one.roles if role.role in ("train_loss_part", "val_loss_part")}
         found |= {
             "training loss": set(one.train_loss),
             "validation loss": set(one.val_loss.values()),
             "learning rate": set(one.learning_rate),
             "gradient norm": set(one.grad_norm),
         }[signal]
-    kind = {"training loss": "train_loss_part", "validation loss": "val_loss_part"}.get(signal)
-    own_parts = {role.tag for one in signals for role in one.roles if role.role == kind}
-    return found - parts, own_parts
+        parts |= {role.tag for role in one.roles if role.role == part}
+    return found - parts, parts
 
 
-def style_is_understood(
-    _: str, train: tuple[str, ...], val: tuple[str, ...], rates: tuple[str, ...]
-) -> bool:
+def style_is_understood(style: Style) -> bool:
     """Whether a made run with these tags is understood exactly."""
-    falling = [2.0 / (1 + step / 50) for step in range(200)]
-    small = [1e-3 * (1 - step / 200) for step in range(200)]
-    columns = {"step": list(map(float, range(200))), **dict.fromkeys((*train, *val), falling), **dict.fromkeys(rates, small)}
+    steps = range(200)
+    columns = {"step": [float(step) for step in steps]}
+    columns |= {tag: [2.0 / (1 + step / 50) for step in steps] for tag in (*style.train, *style.val)}
+    columns |= {tag: [1e-3 * (1 - step / 200) for step in steps] for tag in style.rates}
     signals = understand(Run.from_columns(columns))
-    return (signals.train_loss, tuple(signals.val_loss.values()), signals.learning_rate) == (train, val, rates)
+    found = (signals.train_loss, tuple(signals.val_loss.values()), signals.learning_rate)
+    return found == (style.train, style.val, style.rates)
 
 
-def report(scores: Mapping[str, Score], judged_by_label: Score) -> None:
+def report(scores: Mapping[str, Score], judged_by: Score) -> None:
     """The table, then every miss and every false tag by name."""
     print("| signal | recall | precision |\n|---|---|---|")
     for signal, score in (*scores.items(), ("all", _sum(scores.values()))):
         named = len(score.right) + len(score.false)
         print(f"| {signal} | {rate(len(score.right), score.labelled)} | {rate(len(score.right), named)} |")
-    first = len(judged_by_label.right)
-    print(f"\nthe training loss judged by is a labelled one: {rate(first, first + len(judged_by_label.false))}")
+    first = len(judged_by.right)
+    print(f"\nthe training loss judged by is a labelled one: {rate(first, first + len(judged_by.false))}")
     for signal, score in scores.items():
         for title, entries in (("missed", score.missed), ("false", score.false), ("parts, not counted", score.parts)):
             if entries:

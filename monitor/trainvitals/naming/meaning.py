@@ -43,7 +43,7 @@ def read_meaning(name: Name) -> Meaning:
         return Meaning(name, "other", "Lightning's placeholder for a hyper-parameter metric", split)
     if _is_over_another_axis(name.words):
         return Meaning(name, "copy", "the same curve over another axis, with steps of another unit", split)
-    for scope in (name.last, name.words):
+    for scope in (name.words,) if _is_vague_reward(name) else (name.last, name.words):
         found = _quantity(scope)
         if found is not None:
             kind, why, better = found
@@ -103,7 +103,7 @@ def _beside_losses(
     if present & w.REWARD_WORDS:
         if present & w.PREFERENCE_WORDS:
             return "preference", "implicit reward of a preference loss", None
-        if direction is None or direction[1] not in words[_last_reward(words) :]:
+        if direction is None or direction[1] in w.VAGUE_MEASURES or direction[1] not in words[_last_reward(words) :]:
             return "reward", "reward or return in the name", None
     if present & w.EPISODE_WORDS and present & {"len", "length", "lengths"}:
         return "episode_length", "length of an episode", None
@@ -121,6 +121,16 @@ def _beside_losses(
             return "loss", "negative log-likelihood is a loss", None
         return "metric", "log-likelihood rises as a model gets better", "up"
     return None
+
+
+def _is_vague_reward(name: Name) -> bool:
+    """``Reward/score``: what stands after the slash is a measure of the reward before it."""
+    measures = {word for word in name.last if word in w.BETTER_UP or word in w.BETTER_DOWN}
+    return bool(w.REWARD_WORDS & frozenset(name.words)) and measures <= w.VAGUE_MEASURES and not _has_loss(name)
+
+
+def _has_loss(name: Name) -> bool:
+    return bool(w.LOSS_WORDS & frozenset(name.last))
 
 
 def _last_reward(words: Sequence[str]) -> int:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from trainvitals.naming.words import GLUED_HEADS, GLUED_TAILS, GLUED_WHOLES, KEPT_TOGETHER, TRANSLATED
+from trainvitals.naming.words import GLUED_HEADS, GLUED_TAILS, GLUED_WHOLES, KEPT_TOGETHER, LOSS_WORDS, TRANSLATED
 
 _WORD_BREAK = re.compile(r"[\W_]+")
 _CAMEL_BREAK = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -82,6 +82,8 @@ def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
 def _unglue(word: str) -> tuple[str, ...]:
     if word in GLUED_WHOLES:
         return GLUED_WHOLES[word]
+    if stem(word) != word and stem(word) in LOSS_WORDS:
+        return (stem(word), word[len(stem(word)) :])
     if word in GLUED_TAILS:
         return (word,)
     for tail in GLUED_TAILS:

@@ -84,7 +84,7 @@ STATISTIC_WORDS = frozenset(
 )
 BEST_WORDS = frozenset({"best", "lowest", "highest"})
 
-DERIVED_WORDS = frozenset({"gap", "delta", "diff", "difference", "improvement", "improved", "change", "slope"})
+DERIVED_WORDS = frozenset({"gap", "delta", "diff", "difference", "improvement", "improved", "slope"})
 """What is derived from a measure has a direction of its own."""
 
 # Measures other than a loss, by the direction in which they are better.
@@ -95,7 +95,7 @@ BETTER_UP = word_set(
     rouge rougel rougelsum meteor cider spice chrf comet bertscore psnr ssim msssim r2 r2score pearson pearsonr
     spearman spearmanr kendall correlation corr mcc kappa qwk ndcg mrr hit hits hitrate em exact score scores win
     winrate success pass solved elo pck nmi ari similarity loglik loglikelihood stoi pesq sdr sisdr snr plcc srcc
-    srocc gmean top1 top5 r1 r5 r10 correct matthews fitness clipscore wins lddt tm
+    srocc gmean top1 top5 oa r1 r5 r10 correct matthews fitness clipscore wins lddt tm
     """
 )
 BETTER_DOWN = word_set(
@@ -105,6 +105,8 @@ BETTER_DOWN = word_set(
     sqrel brier ece crps mpjpe pampjpe rms mre nme tre apcer bpcer hter sad niqe
     """
 )
+VAGUE_MEASURES = frozenset({"score", "scores", "success", "win", "wins", "pass", "solved"})
+"""Beside the word reward these measure the reward."""
 STAND_INS: tuple[tuple[str, frozenset[str]], ...] = (
     ("bits per byte, character or dimension", frozenset({"bpb", "bpc", "bpd", "bpt"})),
     ("perplexity", frozenset({"ppl", "perplexity"})),
