@@ -134,7 +134,7 @@ def main() -> None:
         sys.exit(EXIT_USAGE)
     except BrokenPipeError:
         # The reader of our output went away, as `| head` does; Python would complain once more while closing.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         sys.exit(0)
 
 
