@@ -12,6 +12,7 @@ from trainvitals.formats.files import HINT, read_head, unreadable
 from trainvitals.formats.folders import Folder, OnSkip, Tree, format_of, natural_order, scan
 from trainvitals.formats.format import RunFiles
 from trainvitals.formats.hf_folders import gather_checkpoints, join_event_files
+from trainvitals.formats.json_lines import ONE_OBJECT_A_LINE
 from trainvitals.formats.names import SPLITS, words
 from trainvitals.formats.registry import BY_NAME, rank
 
@@ -59,7 +60,8 @@ def _run_in_file(path: Path) -> RunFiles:
     if name is None:
         if b"\0" in head[:1024] and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise LogError("not a training log: a binary file of unknown kind", where=str(path), hint=HINT)
-        name = "jsonl" if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[") else "csv"
+        in_json = path.suffix.lower() in ONE_OBJECT_A_LINE or head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
+        name = "jsonl" if in_json else "csv"
     return RunFiles(path, path.name, name, (("", path),))
 
 

@@ -18,7 +18,8 @@ from trainvitals.formats.rows import table_from_rows
 from trainvitals.formats.table import Table, table_from_columns
 from trainvitals.model import Problem, Run
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".log", ".txt")
+ONE_OBJECT_A_LINE = (".jsonl", ".ndjson")
+SUFFIXES = (*ONE_OBJECT_A_LINE, ".json", ".log", ".txt")
 SNIFFED_ROWS = 50
 
 
@@ -26,7 +27,7 @@ def is_json_log(name: str, head: bytes) -> bool:
     """Whether a file is a training log in JSON, from its name and first bytes."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
     suffix = PurePath(name.lower()).suffix
-    if suffix not in SUFFIXES or start not in (b"{", b"["):
+    if suffix not in SUFFIXES or (start not in (b"{", b"[") and suffix not in ONE_OBJECT_A_LINE):
         return False
     text = head.decode("utf-8-sig", errors="replace")
     try:
@@ -60,15 +61,15 @@ def _read_one(files: RunFiles, path: Path, where: str) -> Run:
         data, problems = plain_text(read_bytes(path), where)
     except NotATableError as error:
         raise LogError(f"not a training log: {error}", where=str(path), hint=hint) from None
-    table, more_problems = _table(data.decode("utf-8", errors="replace"), where)
+    table, more_problems = table_of_json(data.decode("utf-8", errors="replace"), where)
     if not any(column.recorded.any() for column in table.numbers.values()):
         raise LogError("not a training log: no JSON objects with numbers", where=str(path), hint=hint)
     origin = Origin(path=str(files.root), name=files.name, format="jsonl", where=where)
     return run_from_table(table, origin, Notes(problems=(*problems, *more_problems)))
 
 
-def _table(text: str, where: str) -> tuple[Table, list[Problem]]:
-    """The table in a JSON text of any of the three shapes."""
+def table_of_json(text: str, where: str) -> tuple[Table, list[Problem]]:
+    """The table in a JSON text of any of the three shapes, and what of it could not be read."""
     start = text.lstrip()[:1]
     if start == "[":
         begin = text.find("[") + 1

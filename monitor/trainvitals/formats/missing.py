@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trainvitals.formats.names import is_loss
+from trainvitals.formats.names import is_loss, is_validation
 from trainvitals.formats.table import Column
 
 Mask = NDArray[np.bool_]
@@ -41,8 +41,8 @@ def _without_fillers(columns: Mapping[str, Column]) -> dict[str, Column]:
     """The columns, without those written NaN that only fill a row.
 
     They do in rows before the first number, since a loss that is NaN at the start stays so; where numbers come back
-    again and again and most rows have none; and where there is one number at most in a row before them and another
-    loss is finite to the last.
+    again and again and most rows have none; and in a validation column with one number so far, beside another loss
+    that is finite to the last.
     """
     finite = {name: column.recorded & np.isfinite(column.value) for name, column in columns.items()}
     kept: dict[str, Column] = {}
@@ -55,8 +55,9 @@ def _without_fillers(columns: Mapping[str, Column]) -> dict[str, Column]:
             filler[rows[: numbers[0]]] = True
             comes_back = int(np.sum(np.diff(numbers) > 1)) >= RETURNS and int(nan.sum()) > len(numbers)
             other_losses = (other for other in columns if other != name and is_loss(other))
-            switched_off = len(numbers) < DENSE_ROWS and any(finite[other][rows[-1]] for other in other_losses)
-            if comes_back or switched_off:
+            others_go_on = any(finite[other][rows[-1]] for other in other_losses)
+            measured_once_so_far = len(numbers) < DENSE_ROWS and is_validation(name) and others_go_on
+            if comes_back or measured_once_so_far:
                 filler = nan
         kept[name] = Column(column.value, column.recorded & ~filler, column.empty | filler)
     return kept

@@ -107,6 +107,11 @@ def is_loss(name: str) -> bool:
     return bool(words(name) & _LOSS_WORDS)
 
 
+def is_validation(name: str) -> bool:
+    """Whether a column of this name is measured on validation or test data."""
+    return any(SPLITS.get(word, "train") != "train" for word in words(name))
+
+
 def may_name_a_metric(head: Iterable[bytes]) -> bool:
     """Whether the first lines of a file hold any word that a loss, a metric or a count of steps would have."""
     return any(_ANY_WORD.search(line) for line in head)

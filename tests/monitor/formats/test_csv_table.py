@@ -216,6 +216,7 @@ def test_what_is_no_table_of_numbers_is_refused_in_one_line(read, content, text)
     with pytest.raises(LogError, match=text) as refused:
         read(content)
     assert "\n" not in str(refused.value)
+    assert "mistake" not in str(refused.value)
     assert "log.csv" in str(refused.value)
 
 
