@@ -169,7 +169,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
         turned = [suite for suite in measurement if _has_turned(suite, limits)]
         if not turned:
             return []
-        worst = turned[0]
+        clearest = max(turned, key=lambda suite: suite.turn.score)
         others = len(measurement) - len(turned)
         general = turned[0] is measurement[0] or len(turned) >= others
         overconfident = all(suite.better_metric for suite in turned)
@@ -177,10 +177,10 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
         return [
             self.finding(
                 severity,
-                _confidence(worst, limits),
-                _summary(worst, len(turned), len(measurement), overconfident=overconfident),
-                first_step=worst.best_step,
-                last_step=worst.end_step,
+                _confidence(clearest, limits),
+                _summary(clearest, len(turned), len(measurement), overconfident=overconfident),
+                first_step=clearest.best_step,
+                last_step=clearest.end_step,
                 evidence=tuple(fact for suite in turned for fact in _evidence(suite, limits)),
             )
         ]
