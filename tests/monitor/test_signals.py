@@ -99,6 +99,10 @@ class TestSuites:
         run = losses("train/loss", *(validation_loss(name) for name in names))
         assert understand(run).val_loss == {name: validation_loss(name) for name in names}
 
+    def test_our_own_suites_keep_their_names_without_a_training_loss(self) -> None:
+        run = losses(validation_loss("a/x"), validation_loss("a/y"))
+        assert list(understand(run).val_loss) == ["a/x", "a/y"]
+
     def test_suites_of_hugging_face_in_natural_order(self) -> None:
         tags = [f"eval_g{index}_loss" for index in (10, 2, 1)]
         assert list(understand(losses("loss", *tags)).val_loss) == ["g1", "g2", "g10"]

@@ -38,9 +38,8 @@ def in_model_order(layers: Iterable[str]) -> list[str]:
     return sorted(layers, key=_key)
 
 
-def _key(layer: str) -> tuple[int, int, tuple[tuple[int, int, str], ...]]:
-    coarse, fine = _stage(_path_before_first_index(layer))
-    return coarse, fine, natural_key(layer.lower())
+def _key(layer: str) -> tuple[object, ...]:
+    return *_stage(_path_before_first_index(layer)), natural_key(layer.lower()), layer
 
 
 def _path_before_first_index(layer: str) -> list[str]:

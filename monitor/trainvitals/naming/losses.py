@@ -98,7 +98,7 @@ def describe_loss(meaning: Meaning, *, points: int, size: float, measure: frozen
 
 def without_common_words(losses: Sequence[Loss]) -> list[Loss]:
     """The same losses without the qualifying words that all of them bear, such as the name of the model."""
-    if len(losses) < 2:
+    if len(losses) < 2 or any(own_suite(loss.tag) is not None for loss in losses):
         return list(losses)
     common = frozenset(losses[0].qualifier).intersection(*(loss.qualifier for loss in losses))
     if not common:

@@ -78,7 +78,7 @@ def _quantity(words: Sequence[str]) -> tuple[str, str, Better | None] | None:
     direction = better_direction(words)
     if present & w.BEST_WORDS and (loss or direction):
         return "best_so_far", "the best value so far, not a curve of its own", None
-    if "scaler" in present or ("scale" in present and (loss or ("amp" in present or present == {"grad", "scale"}))):
+    if _is_loss_scale(words, present):
         return "loss_scale", "scale factor of mixed precision", None
     if _is_gradient_norm(present):
         if present & {"max", "threshold"} and present & {"clip", "max"}:
@@ -88,13 +88,27 @@ def _quantity(words: Sequence[str]) -> tuple[str, str, Better | None] | None:
         return "grad_norm", "gradient and norm in the name", None
     if _is_learning_rate(words) and not loss and direction is None:
         return "learning_rate", "learning rate in the name", None
-    if loss and not present & w.NOT_A_LOSS_WORDS and not _is_timing(words):
-        if present & w.STATISTIC_WORDS:
-            return "loss_statistic", "an extreme or a spread of the loss, not its mean", None
-        return "loss", "loss in the name", None
     if loss:
-        return None if _is_timing(words) else ("other", "a setting or a derivative of the loss", None)
+        return _kind_of_loss(words, present)
     return _beside_losses(words, present, direction)
+
+
+def _kind_of_loss(words: Sequence[str], present: frozenset[str]) -> tuple[str, str, Better | None] | None:
+    """``count_loss`` is a loss, ``loss_count`` counts losses: what follows the word loss says what became of it."""
+    last_loss = max(i for i, word in enumerate(words) if word in w.LOSS_WORDS)
+    if present & w.CLOCK_WORDS and not _adjacent(words, "time", "series"):
+        return None
+    if w.NOT_A_LOSS_WORDS & frozenset(words[last_loss + 1 :]):
+        return "other", "a setting or a derivative of the loss", None
+    if present & w.STATISTIC_WORDS:
+        return "loss_statistic", "an extreme or a spread of the loss, not its mean", None
+    return "loss", "loss in the name", None
+
+
+def _is_loss_scale(words: Sequence[str], present: frozenset[str]) -> bool:
+    if "scaler" in present or _adjacent(words, "loss", "scale"):
+        return True
+    return "scale" in present and ("amp" in present or present == {"grad", "scale"})
 
 
 def _beside_losses(
@@ -156,10 +170,6 @@ def _is_gradient_norm(present: frozenset[str]) -> bool:
 def _is_learning_rate(words: Sequence[str]) -> bool:
     named = _adjacent(words, "learning", "rate") or any(stem(word) in ("lr", "lrs", "lrate") for word in words)
     return named and not any(word in w.NOT_A_LEARNING_RATE for word in words)
-
-
-def _is_timing(words: Sequence[str]) -> bool:
-    return any(word in w.TIME_WORDS for word in words) and not _adjacent(words, "time", "series")
 
 
 def _is_reinforcement(words: Sequence[str], present: frozenset[str]) -> bool:

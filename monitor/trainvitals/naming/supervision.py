@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from trainvitals.naming.meaning import Meaning
 from trainvitals.naming.words import DISCRIMINATOR_WORDS, GENERATOR_WORDS, LOSS_WORDS
 
+_POLICY_WORDS = frozenset({"policy", "actor", "pi", "surrogate", "pg"})
+_VALUE_WORDS = frozenset({"value", "critic", "vf", "q", "qf", "qf1", "q1", "baseline"})
+
 
 @dataclass(frozen=True, slots=True)
 class Supervision:
@@ -41,18 +44,9 @@ def supervision(meanings: Sequence[Meaning]) -> Supervision:
 
 def _roles_of_agents(losses: Sequence[Meaning]) -> set[str]:
     words = {word for loss in losses for word in loss.name.words}
-    roles = set()
-    if words & {"policy", "actor", "pi", "surrogate", "pg"}:
-        roles.add("policy")
-    if words & {"value", "critic", "vf", "q", "qf", "qf1", "q1", "baseline"} and words & {
-        "policy",
-        "actor",
-        "pi",
-        "surrogate",
-        "pg",
-    }:
-        roles.add("value")
-    return roles
+    if not words & _POLICY_WORDS:
+        return set()
+    return {"policy", "value"} if words & _VALUE_WORDS else {"policy"}
 
 
 def _adversarial(losses: Sequence[Meaning]) -> Supervision:

@@ -74,9 +74,10 @@ def stem(word: str) -> str:
     return word.rstrip("0123456789")
 
 
-def natural_key(text: str) -> tuple[tuple[int, int, str], ...]:
-    """A sort key that puts layer 2 before layer 10."""
-    return tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
+def natural_key(text: str) -> tuple[tuple[tuple[int, int, str], ...], str]:
+    """A sort key that puts layer 2 before layer 10, and never the same for two different texts."""
+    parts = tuple((0, int(part), "") if part.isdecimal() else (1, 0, part) for part in _DIGITS.split(text) if part)
+    return parts, text
 
 
 def _unglue(word: str) -> tuple[str, ...]:

@@ -161,6 +161,8 @@ TIME_WORDS = frozenset(
         "eta",
     }
 )
+CLOCK_WORDS = frozenset({"time", "timing", "timings", "timer", "runtime", "seconds", "secs", "ms", "elapsed", "eta"})
+"""Beside the word loss these mean time spent on it; ``duration_loss`` is a loss of speech synthesis."""
 DATA_TIME_WORDS = frozenset({"data", "dataloader", "dataloading", "loading", "load", "fetch", "input", "wait"})
 MEMORY_WORDS = frozenset({"memory", "mem", "vram", "gpumem", "ram", "gib", "mib", "rss"})
 RATE_WORDS = frozenset(

@@ -907,4 +907,12 @@ RUNS: dict[str, dict[str, str]] = {
         "train/loss_id": TRAIN,
         "train/loss_tri": TRAIN,
     },
+    "losses with words of settings": {
+        "train/loss": TRAIN,
+        "train/count_loss": PART,
+        "train/duration_loss": PART,
+        "train/multi_scale_loss": PART,
+        "train/loss_ratio": OTHER,
+        "train/loss_coef": OTHER,
+    },
 }

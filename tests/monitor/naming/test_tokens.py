@@ -57,6 +57,11 @@ def test_numbers_sort_by_value() -> None:
     assert sorted(names, key=natural_key) == ["h", "h.1.w", "h.2.w", "h.10.w"]
 
 
+@given(st.text(), st.text())
+def test_different_texts_never_share_a_key(one: str, other: str) -> None:
+    assert (natural_key(one) == natural_key(other)) == (one == other)
+
+
 def test_a_stem_has_no_digits_at_its_end() -> None:
     assert (stem("lr0"), stem("top5"), stem("f1x"), stem("12")) == ("lr", "top", "f1x", "")
 
