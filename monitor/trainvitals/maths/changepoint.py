@@ -169,13 +169,13 @@ def constant_tail(value: Floats) -> int | None:
     points = len(value)
     if points < 2 or value[-1] != value[-2]:
         return None
-    moved = np.flatnonzero(np.diff(value))
+    moved = np.flatnonzero(value[1:] != value[:-1])
     if len(moved) == 0:
         return None
     start = int(moved[-1]) + 1
     length = points - start
     if length < max(SHORTEST_CONSTANT_TAIL, SHORTEST_CONSTANT_SHARE * points) or start < SHORTEST_CONSTANT_TAIL:
         return None
-    before = np.diff(value[max(0, start - length) : start + 1])
-    equal = (float(np.count_nonzero(before == 0)) + 1.0) / (len(before) + 2.0)
+    before = value[max(0, start - length) : start + 1]
+    equal = (float(np.count_nonzero(before[1:] == before[:-1])) + 1.0) / (len(before) + 1.0)
     return start if equal ** (length - 1) < CONSTANT_TAIL_CHANCE else None

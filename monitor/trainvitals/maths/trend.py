@@ -56,7 +56,7 @@ def fit_line(time: Floats, value: Floats, correlation: float | None = None) -> L
     factor squared: the exact answer for a long series with first-order autoregressive noise and regular spacing.
 
     Args:
-        correlation: rho where it is known better than from these residuals, in [0, 1).
+        correlation: an upper bound of rho from elsewhere, in [0, 1): a short line estimates its own badly.
 
     Raises:
         ValueError: fewer than three points, or all at one time.
@@ -73,7 +73,7 @@ def fit_line(time: Floats, value: Floats, correlation: float | None = None) -> L
     residuals = y - y.mean() - slope * centred
     free = len(y) - 2
     residual_sd = float(np.sqrt(residuals @ residuals / free))
-    rho = lag_one_correlation(residuals) if correlation is None else correlation
+    rho = min(lag_one_correlation(residuals), 1.0 if correlation is None else correlation)
     inflation = (1.0 + rho) / (1.0 - rho)
     return Line(
         slope=slope,

@@ -14,7 +14,7 @@ from trainvitals.model import Reason, Verdict
 from trainvitals.progress.curve import BlockCurve
 from trainvitals.progress.descent import Descent, NoNewGround, judge_descent, new_ground
 from trainvitals.progress.outlook import Outlook, look_ahead
-from trainvitals.progress.regime import Rate, last_regime, rate_reason, schedule_ended, usable_rate
+from trainvitals.progress.regime import Rate, Regime, last_regime, rate_reason, schedule_ended, usable_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,21 +124,40 @@ def assess_progress(
         breaks: steps at which the curve continues after a restart or a change of data.
         remaining_steps: how much of the run is still to come, if that is known.
     """
+    rate = usable_rate(learning_rate)
     if len(step) < limits.fewest_points:
         return _too_few(step, value, limits)
-    rate = usable_rate(learning_rate)
     regime = last_regime(step, rate, breaks, limits.fewest_points)
+    if len(step) - regime.start >= limits.fewest_points:
+        return _assess(step, value, regime, rate, limits, remaining_steps)
+    # A regime that has only begun says nothing yet; but a run that improved until a moment ago still counts as such.
+    before = slice(0, regime.start)
+    if regime.start >= limits.fewest_points:
+        earlier = last_regime(step[before], rate, breaks, limits.fewest_points)
+        if regime.start - earlier.start >= limits.fewest_points:
+            assessment = _assess(step[before], value[before], earlier, rate, limits, remaining_steps)
+            if assessment.verdict in (Verdict.PROGRESSING, Verdict.SLOW):
+                return assessment
+    return _too_few(step[regime.start :], value[regime.start :], limits)
+
+
+def _assess(
+    step: NDArray[np.int64],
+    value: NDArray[np.float64],
+    regime: Regime,
+    rate: Rate | None,
+    limits: ProgressLimits,
+    remaining_steps: int | None,
+) -> Assessment:
     steps = step[regime.start :]
     values = np.clip(np.asarray(value[regime.start :], dtype=np.float64), -LARGEST, LARGEST)
-    if len(steps) < limits.fewest_points:
-        return _too_few(steps, values, limits)
     begin = regime.origin if regime.jump_step is None else regime.jump_step
     done = int(steps[-1]) - regime.origin
     curve = BlockCurve.of(steps, values, begin, done, limits.blocks)
     horizon = max(1, round(limits.horizon_share * done))
     if remaining_steps is not None:
         horizon = max(1, min(horizon, remaining_steps))
-    start_level = float(np.median(value[:START_POINTS]))
+    start_level = float(np.median(np.clip(value[:START_POINTS], -LARGEST, LARGEST)))
     base = Assessment(
         verdict=Verdict.INCONCLUSIVE,
         horizon_steps=horizon,
