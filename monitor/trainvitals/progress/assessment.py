@@ -201,7 +201,7 @@ def _judged(
     gain, verdict = outlook.gain, outlook.verdict
     begins, descent, reason = outlook.begins, None, None
     if verdict is Verdict.PLATEAU and not outlook.flat_throughout:
-        descent = judge_descent(curve, begins, rate, base.delta or 0.0)
+        descent = judge_descent(curve, begins, rate, outlook.delta)
         begins = descent.onset
         if base.near_zero or not descent.abrupt:
             reason = slowed or Reason.CONVERGED
@@ -209,7 +209,7 @@ def _judged(
         reason = Reason.TOO_FEW_POINTS if base.points_used < FEW_POINTS else Reason.NOISE_LIMITED
     elif verdict in (Verdict.PLATEAU, Verdict.SLOW):
         reason = slowed
-    needed = points_needed(base.points_used, gain.half_width, base.delta or 0.0)
+    needed = points_needed(base.points_used, gain.half_width, outlook.delta)
     return replace(
         base,
         verdict=verdict,
@@ -217,6 +217,7 @@ def _judged(
         gain=gain.estimate,
         gain_low=gain.low,
         gain_high=gain.high,
+        delta=outlook.delta,
         minimum_detectable_gain=gain.half_width,
         since_step=int(curve.first_step[begins]),
         points_needed=needed if verdict is Verdict.INCONCLUSIVE else None,

@@ -32,6 +32,10 @@ LAWS: tuple[Kind, ...] = ("power", "exponential")
 BENT_MARGIN = 2.0
 # A bend is accepted at the price of three parameters and a search, as a break is (about 3 ln n + 6 for 60 blocks).
 BEND_COST = 4.5
+# A descent that broke and goes on at less than a third of the pace that its law promised has stopped, even if noise
+# forbids to say more; but a gain of ten times the smallest that counts is no standstill, whatever was promised.
+STOPPED_SHARE = 1.0 / 3.0
+LARGEST_MARGIN = 10.0
 # A regression is named only where the rise is half as large as the smallest gain that counts.
 REGRESSION_SHARE = 0.5
 
@@ -42,6 +46,7 @@ class Outlook:
 
     Args:
         gain: by the forecast that the verdict rests on.
+        delta: the smallest gain that counts: as given, or a third of what the law before a break promised if more.
         by_law: by the law of the descent, or the line of the last regime; by_line: by the latest slope.
         begins: the block with which the regime that decides begins.
         flat_throughout: a line of no slope describes the whole curve.
@@ -49,6 +54,7 @@ class Outlook:
 
     verdict: Verdict
     gain: Interval
+    delta: float
     by_law: Interval
     by_line: Interval
     begins: int
@@ -65,7 +71,7 @@ def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: floa
     """
     whole = _line_gain(curve, horizon, confidence)
     if whole.within(delta) and not _bends(curve, LAWS):
-        return Outlook(Verdict.PLATEAU, whole, whole, whole, 0, flat_throughout=True)
+        return Outlook(Verdict.PLATEAU, whole, delta, whole, whole, 0, flat_throughout=True)
     broken = _soft_break(curve)
     correlation = _noise_correlation(curve, broken)
     latest = curve.last_share(LINE_SHARE, FEWEST_FOR_LINE)
@@ -76,16 +82,27 @@ def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: floa
         _line_gain(regime, horizon, confidence, correlation) if straight else _law_gain(regime, horizon, confidence)
     )
     begins = 0 if broken is None else broken
+    if broken is not None and straight:
+        delta = min(max(delta, STOPPED_SHARE * _promised(curve, broken, horizon)), LARGEST_MARGIN * delta)
     certified = by_line.low < delta if straight else by_line.within(BENT_MARGIN * delta)
     if by_law.within(delta) and certified:
-        return Outlook(Verdict.PLATEAU, by_law, by_law, by_line, begins if straight else latest)
+        return Outlook(Verdict.PLATEAU, by_law, delta, by_law, by_line, begins if straight else latest)
     if by_line.within(delta):
-        return Outlook(Verdict.PLATEAU, by_line, by_law, by_line, latest if broken is None else broken)
+        return Outlook(Verdict.PLATEAU, by_line, delta, by_law, by_line, latest if broken is None else broken)
     if by_law.low > 0 and by_line.low > 0:
         verdict = Verdict.PROGRESSING if by_law.estimate >= delta else Verdict.SLOW
-        return Outlook(verdict, by_law, by_law, by_line, begins)
+        return Outlook(verdict, by_law, delta, by_law, by_line, begins)
     regressing = by_line.high < -REGRESSION_SHARE * delta
-    return Outlook(Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE, by_line, by_law, by_line, begins)
+    return Outlook(Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE, by_line, delta, by_law, by_line, begins)
+
+
+def _promised(curve: BlockCurve, broken: int, horizon: float) -> float:
+    """What the law before the break would still have gained over the horizon."""
+    before = curve.part(0, broken)
+    before = before.part(before.since((1.0 - LAW_SHARE) * curve.time[broken], FEWEST_FOR_LAW))
+    law = fit_law(before.time, before.value, LAWS, lowest_floor=before.lowest_floor, weights=before.weights)
+    now, then = law.predict(curve.time[-1] + np.array([0.0, horizon]))
+    return float(now - then)
 
 
 def _line_gain(curve: BlockCurve, horizon: float, confidence: float, correlation: float | None = None) -> Interval:
