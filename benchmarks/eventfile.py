@@ -73,11 +73,12 @@ class Bar:
 class Turns:
     """The results of all cases of a group, ``repetitions`` of each."""
 
-    def __init__(self, group: str, cases: list[Case], repetitions: int) -> None:
+    def __init__(self, group: str, cases: list[Case], repetitions: int, log: str = "") -> None:
         self.results: dict[str, list[Result]] = {case.name: [] for case in cases}
         for turn in range(repetitions):
             for case in cases:
-                print(f"{group}, turn {turn + 1} of {repetitions}: {case.name}", file=sys.stderr, flush=True)
+                title = " ".join((group, log)).strip()
+                print(f"{title}, turn {turn + 1} of {repetitions}: {case.name}", file=sys.stderr, flush=True)
                 self.results[case.name].append(run_alone("eventfile_cases.py", group, case.name, *case.arguments))
 
     def median_of(self, case: str, key: str) -> float:
@@ -155,7 +156,7 @@ def measure_reading(folder: Path, steps: dict[str, int], repetitions: int) -> tu
         made = run_alone("eventfile_logs.py", kind, str(folder / kind), str(steps[kind]))
         path = str(made["path"])
         names = [*readers, OURS_DECODED] if kind == "mixed" else readers
-        turns = Turns("read", [Case(name, (path,)) for name in names], repetitions)
+        turns = Turns("read", [Case(name, (path,)) for name in names], repetitions, kind)
         lines += read_table(turns, f"Reading {description}, {Path(path).stat().st_size / 1e6:.0f} MB")
         bars += read_bars(kind, turns)
         wrong += [f"{kind}: {case}" for case in turns.different()]
