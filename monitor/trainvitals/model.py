@@ -230,8 +230,9 @@ class Run:
     ) -> Run:
         """A run from equally long columns: a dict of sequences, or a DataFrame.
 
-        A missing cell (NaN) in a column that has other values counts as a NaN *value* only if all other metrics of
-        that row were recorded; else as not recorded.
+        A missing cell (NaN) counts as a NaN *value* where the logging of its column as a whole says so: the column was
+        recorded in every row of its kind until then, and what is always recorded with it is there. Else it counts as
+        not recorded, as in a metric that is measured every tenth row.
 
         Args:
             columns: one column a metric.

@@ -265,7 +265,7 @@ def _are_moments(seconds: NDArray[np.float64]) -> bool:
 
 def _is_row_number(name: str, column: Column) -> bool:
     """Whether a column without a name only numbers the rows, as pandas writes its index."""
-    return normalised(name) in ("", "index", "unnamed:_0") and bool(
+    return normalised(name) in ("column_1", "index", "unnamed:_0") and bool(
         np.array_equal(column.value, np.arange(len(column.value)))
     )
 

@@ -130,6 +130,7 @@ def distinct(names: list[str]) -> tuple[str, ...]:
     """The names, with a number after those that came before; the cell after a last delimiter is no column."""
     while len(names) > 1 and not names[-1]:
         names = names[:-1]
+    names = [name or f"column {i + 1}" for i, name in enumerate(names)]
     seen: Counter[str] = Counter()
     distinct: list[str] = []
     for name in names:

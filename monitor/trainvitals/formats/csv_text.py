@@ -122,18 +122,18 @@ def _parts(data: bytes, layout: Layout) -> Iterator[tuple[Layout, bytes]]:
         return
     first_cell = re.escape(layout.names[0].encode())
     delimiter = rb"[ \t]" if layout.delimiter == BLANKS else re.escape(layout.delimiter.encode())
-    if len(layout.names) > 1 and layout.names[0] and not all_numbers([layout.names[0]]):
+    if len(layout.names) > 1 and not all_numbers([layout.names[0]]):
         header = re.compile(rb'^[ \t]*"?' + first_cell + rb'"?[ \t]*' + delimiter + rb".*$", re.MULTILINE)
     else:
         header = re.compile(rb"^" + re.escape(layout.header) + rb"[ \t]*$", re.MULTILINE)
-    headers = list(header.finditer(data)) if data.count(layout.names[0].encode()) > 1 else []
-    if not headers:
-        yield layout, data[data.find(layout.header) + len(layout.header) :]
-        return
-    for match, following in zip(headers, [*headers[1:], None], strict=True):
+    begin = data.find(layout.header) + len(layout.header)
+    part = layout
+    for match in header.finditer(data, begin) if data.count(layout.names[0].encode(), begin) else ():
+        yield part, data[begin : match.start()]
         names = cells_of(match.group().decode("utf-8", errors="replace"), layout.delimiter)
         part = Layout(layout.delimiter, layout.decimal, distinct(names), match.group())
-        yield part, data[match.end() : following.start() if following else len(data)]
+        begin = match.end()
+    yield part, data[begin:]
 
 
 def _parse_body(body: bytes, layout: Layout) -> tuple[Table, int, dict[str, int]]:

@@ -50,7 +50,7 @@ def find_runs(path: Path, on_skip: OnSkip | None = None) -> list[RunFiles]:
     for failure in skipped:
         if on_skip is not None:
             on_skip(failure)
-    return sorted(runs, key=lambda run: [natural_order(part) for part in (*run.root.parts, run.name)])
+    return sorted(runs, key=lambda run: ([natural_order(part) for part in run.root.parts], run.name))
 
 
 def _run_in_file(path: Path) -> RunFiles:
@@ -67,30 +67,27 @@ def _run_in_file(path: Path) -> RunFiles:
 
 def _runs_in_tree(tree: Tree, top: Path) -> list[RunFiles]:
     gather_checkpoints(tree.folders, top)
-    events = event_runs(tree.folders, top)
-    others = {path: _other_units(folder) for path, folder in tree.folders.items()}
-    events, launches = join_event_files(tree.folders, events)
+    events, launches = join_event_files(tree.folders, event_runs(tree.folders, top))
+    tables = {path: _units_beside_events(folder) for path, folder in tree.folders.items()}
 
     runs: list[RunFiles] = []
-    for path in dict.fromkeys((*events, *others)):
-        units = list(others.get(path, ()))
-        joined = [unit for unit in units if BY_NAME[unit.format].joins]
-        if path in events:
-            joined.append(events[path])
-        if joined or len(units) == 1:
-            same_run = sorted(
-                {id(unit): unit for unit in (*joined, *units)}.values(), key=lambda unit: rank(unit.format)
-            )
-            name = _name(path)
-            best, *rest = (RunFiles(path, name, unit.format, unit.files) for unit in same_run)
-            alternatives = (*rest, *launches.get(path, ()))
-            runs.append(RunFiles(best.root, best.name, best.format, best.files, alternatives))
-        else:
+    for path in dict.fromkeys((*events, *tables)):
+        units = [*([events[path]] if path in events else []), *tables.get(path, [])]
+        if len(units) > 1 and not any(BY_NAME[unit.format].joins for unit in units):
             runs += units
+        elif units:
+            runs.append(_one_run(path, units, launches.get(path, [])))
     return runs
 
 
-def _other_units(folder: Folder) -> list[RunFiles]:
+def _one_run(folder: Path, units: list[RunFiles], launches: list[RunFiles]) -> RunFiles:
+    """The run of a folder that was logged in several ways: the one that tells most, with the others to fall back on."""
+    ways = sorted((way for unit in units for way in (unit, *unit.alternatives)), key=lambda way: rank(way.format))
+    best, *others = (RunFiles(folder, _name(folder), way.format, way.files) for way in ways)
+    return RunFiles(best.root, best.name, best.format, best.files, (*others, *launches))
+
+
+def _units_beside_events(folder: Folder) -> list[RunFiles]:
     """What lies in one folder besides event files: one unit for all files of a format that joins them, one for each
     table else. Tables that differ in a word like ``train`` and ``val`` are parts of one unit; tables that differ in
     their suffix are the same run twice."""

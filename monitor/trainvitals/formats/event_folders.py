@@ -19,8 +19,9 @@ WRITER = re.compile(r"tfevents\.\d+\.(?P<process>.+\.\d+)\.\d+(\.v2)?$")
 # The first scalar of a folder that ``add_scalars`` made stands right behind the file's version record.
 EVIDENCE_BYTES = 64 * 1024
 
-# A version record and nothing else; ``add_scalars`` leaves such a file where the process died right away.
-NO_SCALARS_BYTES = 128
+# What frames each record of an event file: its length and two checksums.
+LENGTH_BYTES = 8
+FRAME_BYTES = 16
 
 
 def event_runs(folders: Mapping[Path, Folder], top: Path) -> dict[Path, RunFiles]:
@@ -65,7 +66,7 @@ def _made_by_add_scalars(path: Path, files: list[Path], files_of_parent: list[Pa
     name = path.name
     if "_" not in name:
         return False
-    if all(file.stat().st_size <= NO_SCALARS_BYTES for file in files):
+    if all(_holds_one_record(file) for file in files):
         writers = {match["process"] for file in files_of_parent if (match := WRITER.search(file.name))}
         same = any((match := WRITER.search(file.name)) and match["process"] in writers for file in files)
         return same and not RUN_OF_ITS_OWN.fullmatch(name)
@@ -78,4 +79,10 @@ def _made_by_add_scalars(path: Path, files: list[Path], files_of_parent: list[Pa
     if not patterns:
         return False
     evidence = re.compile(b"|".join(patterns))
-    return any(evidence.search(read_head(file, EVIDENCE_BYTES)) for file in files if file.stat().st_size)
+    return any(evidence.search(read_head(file, EVIDENCE_BYTES)) for file in files)
+
+
+def _holds_one_record(file: Path) -> bool:
+    """Whether an event file holds its version alone, as one does whose process died right away."""
+    length = int.from_bytes(read_head(file, LENGTH_BYTES), "little")
+    return file.stat().st_size <= length + FRAME_BYTES

@@ -12,6 +12,8 @@ from trainvitals.formats.hf_trainer_state import FORMAT
 CHECKPOINT = re.compile(r"checkpoint-\d+")
 EVENT_FOLDERS = ("runs", "logs")
 """Where a Trainer writes its event files unless told otherwise, and where its examples tell it to."""
+LAUNCH = re.compile(r"\w+\d\d_\d\d-\d\d-\d\d_.+")
+"""A folder named after the moment and the host of a launch, such as ``Jan01_12-30-59_host``."""
 
 
 def gather_checkpoints(folders: dict[Path, Folder], top: Path) -> None:
@@ -49,5 +51,7 @@ def join_event_files(
 
 
 def _is_trainers(parent: Path, root: Path, folders: dict[Path, Folder]) -> bool:
-    has_state = parent in folders and FORMAT.name in folders[parent].logs
-    return has_state and root.relative_to(parent).parts[0] in EVENT_FOLDERS
+    if parent not in folders or FORMAT.name not in folders[parent].logs:
+        return False
+    below, *launch = root.relative_to(parent).parts
+    return below in EVENT_FOLDERS and (not launch or (len(launch) == 1 and LAUNCH.fullmatch(launch[0]) is not None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 
@@ -21,6 +22,7 @@ from trainvitals.model import Problem, Run
 ONE_OBJECT_A_LINE = (".jsonl", ".ndjson")
 SUFFIXES = (*ONE_OBJECT_A_LINE, ".json", ".log", ".txt")
 SNIFFED_ROWS = 50
+_LIST_OF_NUMBERS = re.compile(r'"([^"]+)"\s*:\s*\[\s*[-\d]')
 
 
 def is_json_log(name: str, head: bytes) -> bool:
@@ -31,15 +33,17 @@ def is_json_log(name: str, head: bytes) -> bool:
         return False
     text = head.decode("utf-8-sig", errors="replace")
     try:
-        columns = _lists(parse_json(text))
+        content = parse_json(text)
     except ValueError:
-        columns = None
-    if columns is not None:
-        return looks_like_training_log(columns, ())
+        if _LIST_OF_NUMBERS.match(text.lstrip()[1:].lstrip()):
+            return looks_like_training_log(_LIST_OF_NUMBERS.findall(text), ())
+    else:
+        if (columns := _lists(content)) is not None:
+            return looks_like_training_log(columns, ())
     if start == b"[":
         rows = list(objects_from(text, text.find("[") + 1))
     else:
-        rows, _ = _rows_of_lines(text.splitlines()[:-1] if "\n" in text else [text])
+        rows, _ = _rows_of_lines(text.split("\n")[:-1] or [text])
         if suffix == ".json" and len(rows) < 2:
             return False
     table = table_from_rows(rows[:SNIFFED_ROWS])

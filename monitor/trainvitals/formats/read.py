@@ -41,7 +41,7 @@ def read_run(path: str | os.PathLike[str], *, purge: Purging = "session") -> Run
         raise LogError(
             f"holds {len(found)} runs: {names}{more}", where=str(path), hint="use read_runs, or give the path of one"
         )
-    return replace(read_files(found[0], purge), id=_ids([(Path(path), found[0])])[0])
+    return replace(read_files(found[0], purge), id=unique_ids([(Path(path), found[0])])[0])
 
 
 def read_runs(
@@ -73,7 +73,7 @@ def read_runs(
                 found.setdefault((files.root.resolve(), files.name), (path, files))
         except LogError as error:
             refuse(error)
-    ids = _ids(list(found.values()))
+    ids = unique_ids(list(found.values()))
     if on_progress is not None:
         on_progress(0, len(ids))
     results = _read_all([files for _, files in found.values()], purge, jobs)
@@ -142,7 +142,7 @@ def _read_all(found: Sequence[RunFiles], purge: Purging, jobs: int) -> Iterator[
         yield from pool.map(_read_or_error, found, [purge] * len(found))
 
 
-def _ids(found: Sequence[tuple[Path, RunFiles]]) -> list[str]:
+def unique_ids(found: Sequence[tuple[Path, RunFiles]]) -> list[str]:
     """One id a run: its path from the name of the given path on, with as many folders before it as make it unique."""
     paths: list[tuple[str, ...]] = []
     shown: list[int] = []

@@ -34,20 +34,6 @@ MOST_STEP_BACKS = 1000
 LARGEST_STEP = 2**61
 
 
-def find_restarts(step: StepArray, *, where: str = "", kind: RestartKind = "step-back") -> tuple[Restart, ...]:
-    """The restarts in one series.
-
-    Args:
-        step: ``[T]`` in the order of recording.
-        where: the file, relative to the run.
-        kind: how the restarts are to be called.
-    """
-    return tuple(
-        Restart(step=int(step[i]), previous_step=int(step[i - 1]), kind=kind, where=where)
-        for i in restart_positions(step)
-    )
-
-
 def find_common_restarts(
     curves: Iterable[tuple[StepArray, NDArray[np.int64]]], *, where: str = "", kind: RestartKind = "step-back"
 ) -> tuple[Restart, ...]:

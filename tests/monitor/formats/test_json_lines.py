@@ -153,6 +153,12 @@ def test_in_a_tree_other_json_is_not_taken_for_a_log(name, content):
     assert not is_json_log(name, content.encode())
 
 
+def test_a_long_history_is_known_by_its_beginning():
+    content = json.dumps({"loss": [0.123456] * 10_000, "val_loss": [0.1] * 10_000}).encode()
+    assert is_json_log("history.json", content[:16_384])
+    assert not is_json_log("boxes.json", content.replace(b"loss", b"area")[:16_384])
+
+
 json_values = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=4)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=4), inner, max_size=3)),
