@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals.maths.noise import difference_noise_sd
-from trainvitals.maths.robust import Floats, block_means, running_median
+from trainvitals.maths.robust import Floats, block_means, mad_scale, running_median
 
 BLOCKS = 20
 """A twentieth of the curve is the shortest stretch whose level counts: long enough to average, short enough to date."""
@@ -34,7 +34,7 @@ class TurningPoint:
         best_index: index of the smallest value of the stretch with the best level.
         best_level, end_level: medians of blocks around the best one and at the end.
         rise: from the best level to the end.
-        lowest_end: how far the lowest of the blocks at the end lies above the best level.
+        low_end: how far the lowest but one of the blocks at the end lies above the best level.
         noise: standard deviation of one block around the trend.
         healed_rise: the largest rise that the curve has undone again by itself.
         fall: from the first block to the best level.
@@ -45,7 +45,7 @@ class TurningPoint:
     best_level: float
     end_level: float
     rise: float
-    lowest_end: float
+    low_end: float
     noise: float
     healed_rise: float
     fall: float
@@ -90,9 +90,9 @@ def turning_point(value: Floats) -> TurningPoint:
         best_level=best_level,
         end_level=float(np.median(end)),
         rise=float(np.median(end)) - best_level,
-        lowest_end=float(end.min()) - best_level,
+        low_end=float(np.sort(end)[1]) - best_level,
         noise=_noise(blocks.value, best),
-        healed_rise=_deepest_bump(smooth),
+        healed_rise=_deepest_bump(smooth[:-1]),  # the last median has two values only and follows either of them
         fall=float(blocks.value[0]) - best_level,
         blocks=len(blocks),
         blocks_after=after,
@@ -111,7 +111,8 @@ def _noise(blocks: NDArray[np.float64], best: int) -> float:
         return difference_noise_sd(blocks)
     time = np.linspace(-1.0, 1.0, len(after))
     residual = after - np.polyval(np.polyfit(time, after, 2), time)
-    return max(difference_noise_sd(blocks), float(np.sqrt(residual @ residual / (len(after) - 3))))
+    lost_to_the_fit = np.sqrt(len(after) / (len(after) - 3))
+    return max(difference_noise_sd(blocks), mad_scale(residual) * float(lost_to_the_fit))
 
 
 def _deepest_bump(smooth: NDArray[np.float64]) -> float:

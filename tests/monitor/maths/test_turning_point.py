@@ -62,5 +62,5 @@ def test_fewer_than_five_values_are_refused():
 def test_the_best_index_points_into_the_curve_and_parts_are_ordered(values):
     turn = turning_point(np.array(values))
     assert 0 <= turn.best_index < len(values)
-    assert turn.lowest_end <= turn.rise + 1e-9
+    assert turn.low_end <= turn.rise + 1e-9
     assert turn.healed_rise >= 0

@@ -18,11 +18,11 @@ from trainvitals.view import LossCurve, RunView
 
 MINIMUM_VALIDATIONS = 5
 MINIMUM_TRAIN_POINTS = 3
+LARGEST_TRAIN_SHARE = 0.25
+"""Of the rise of the validation loss. A training loss that rose by a quarter as much is getting worse too."""
+
 TRAIN_SCORE = 2.0
 """A training loss fell if it did so by twice the noise of a block: the usual 5 % level."""
-
-HOLDS_BELOW = 0.5
-"""A training loss of less than half the validation loss has little left to fall; it then need not have fallen."""
 
 METRIC_SCORE = 3.0
 """A metric that got better must have done so by more than its noise; three sigma is the usual line."""
@@ -70,12 +70,12 @@ class SuiteTurn:
 
 
 class Overfitting(Rule[tuple[SuiteTurn, ...]]):
-    """Validation loss has turned upwards and stays there, while training loss keeps falling.
+    """Validation loss has turned upwards and stays there, while training loss does not.
 
     What it finds
     -------------
     A validation loss that reached its best some time ago and has risen since, by more than its noise and more than it
-    ever rose and recovered from before, while the training loss went on falling. It names the step of the best value.
+    ever rose and recovered from before, while the training loss did not get worse. It names the step of the best value.
 
     Why it matters
     --------------
@@ -88,10 +88,10 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
     lowest running median of three blocks, so that a single lucky value is none. The level at the end is the median of
     the last third of the blocks after the best, at least three. A finding needs all of: a rise of at least
     `smallest_rise`; a rise of at least `smallest_score` times the noise of a block, more where few blocks leave the
-    noise badly known; no block at the end back at the best level; a rise of at least `times_healed_rise` times the
-    largest rise that the curve has undone before. Meanwhile the training loss fell by twice its noise, or
-    holds still at less than half the validation loss. The two curves are compared by step, or by wall time or
-    relative position where one counts epochs and the other iterations.
+    noise badly known; at most one block at the end back at the best level; a rise of at least `times_healed_rise` times
+    the largest rise that the curve has undone before. Meanwhile the training loss must not have risen by a quarter as
+    much; where it fell by more than its noise, the finding is surer. The two curves are compared by step, or by wall
+    time or relative position where one counts epochs and the other iterations.
 
     A validation loss above the training loss is no sign of overfitting and plays no part, nor does an isolated high
     value. With several validation suites, a warning needs the first of them or at least half. A last row measured on
@@ -115,7 +115,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
 
     code = "GEN001"
     name = "overfitting"
-    summary = "Validation loss rises while training loss falls."
+    summary = "Validation loss rises while training loss does not."
     thresholds = (
         Threshold(
             "smallest_rise",
@@ -169,9 +169,9 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
         turned = [suite for suite in measurement if _has_turned(suite, limits)]
         if not turned:
             return []
-        clearest = max(turned, key=lambda suite: suite.turn.score)
-        others = len(measurement) - len(turned)
-        general = turned[0] is measurement[0] or len(turned) >= others
+        general = turned[0] is measurement[0] or 2 * len(turned) >= len(measurement)
+        turned.sort(key=lambda suite: -suite.turn.score)
+        clearest = turned[0]
         overconfident = all(suite.better_metric for suite in turned)
         severity = Severity.WARNING if general and not overconfident else Severity.INFO
         return [
@@ -228,17 +228,15 @@ def _has_turned(suite: SuiteTurn, limits: Mapping[str, float]) -> bool:
     return (
         suite.rise >= _smallest_rise(suite, limits)
         and turn.blocks_after >= 3
-        and turn.lowest_end > 0
+        and turn.low_end > 0
         and turn.score >= turn.score_needed(limits["smallest_score"], limits["false_alarm_rate"])
         and turn.rise >= limits["times_healed_rise"] * turn.healed_rise
-        and _training_went_on(suite)
+        and suite.train_change < LARGEST_TRAIN_SHARE * turn.rise
     )
 
 
-def _training_went_on(suite: SuiteTurn) -> bool:
-    fell = suite.train_change < -TRAIN_SCORE * suite.train_noise
-    holds_far_below = suite.relative and suite.train_end < HOLDS_BELOW * suite.end_level
-    return fell or (holds_far_below and suite.train_change < 0.5 * suite.turn.rise)
+def _fell(suite: SuiteTurn) -> bool:
+    return suite.train_change < -TRAIN_SCORE * suite.train_noise
 
 
 def _better_metric(view: RunView, loss: LossCurve, best_step: int) -> tuple[str, float, float] | None:
@@ -268,6 +266,8 @@ def _metric_change(view: RunView, metric: Metric, best_step: int) -> tuple[float
 
 def _confidence(suite: SuiteTurn, limits: Mapping[str, float]) -> float:
     needed = suite.turn.score_needed(limits["smallest_score"], limits["false_alarm_rate"])
+    if not _fell(suite):
+        return 0.7
     if suite.turn.score >= 2 * needed and suite.rise >= 4 * limits["smallest_rise"]:
         return 0.97
     return 0.9 if suite.turn.score >= 1.5 * needed else 0.75

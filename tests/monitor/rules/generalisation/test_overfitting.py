@@ -106,14 +106,23 @@ def test_a_final_row_on_harder_data_is_not_a_turn():
     assert findings(RULE, view_of(val, val_steps=np.append(VAL_STEPS, 10_001))) == []
 
 
+def test_one_low_value_at_the_end_does_not_hide_a_turn():
+    val = noisy(valley(VAL_STEPS, 0.6), 0.02)
+    val[-1] = 0.4
+    assert severities(RULE, view_of(val)) == ["warning"]
+
+
 def test_training_that_gets_worse_too_is_another_matter():
     train = (TRAIN_STEPS, noisy(valley(TRAIN_STEPS, 0.8, floor=0.1), 0.05))
     assert findings(RULE, view_of(noisy(valley(VAL_STEPS, 0.4), 0.02), train)) == []
 
 
-def test_a_train_loss_that_has_nothing_left_to_lose_still_counts():
-    train = (TRAIN_STEPS, np.maximum(falling(TRAIN_STEPS, floor=0.0), 1e-3))
-    assert severities(RULE, view_of(noisy(valley(VAL_STEPS, 0.4), 0.02), train)) == ["warning"]
+def test_a_train_loss_that_is_flat_counts_but_is_less_sure():
+    flat = (TRAIN_STEPS, noisy(falling(np.minimum(TRAIN_STEPS, 3000)), 0.05))
+    val = noisy(valley(VAL_STEPS, 0.4), 0.02)
+    (less_sure,), (sure,) = findings(RULE, view_of(val, flat)), findings(RULE, view_of(val))
+    assert less_sure.severity == sure.severity == "warning"
+    assert less_sure.confidence < sure.confidence
 
 
 @pytest.mark.parametrize(("smallest_rise", "found"), [(0.2, True), (0.5, False)])
