@@ -11,24 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals.maths.comparison import comparison_scale
+from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import NORMAL_MAD, Floats
 
-# OLMo 2 (arXiv 2501.00656, section 3.1) counts points at least 7 standard deviations above their neighbourhood.
-MINIMUM_Z = 7.0
-# An excursion reaches as far as the loss stays this many standard deviations above its baseline; noise rarely does.
-RETURN_Z = 3.0
+# The upper tail of the noise is continued from these two quantiles to the height that it exceeds in one series of ten.
+# For normal noise and a thousand points that is 5.2 standard deviations, for the exponential tail of Laplace noise 8.3.
+SHOULDER_SHARE, TAIL_SHARE, FALSE_ALARMS = 0.2, 0.05, 0.1
+# However light the tail: normal noise leaves 4.5 deviations once in 300,000 points.
+NORMAL_EXTREME_Z = 4.5
 # Upward excursions must be this many times larger than the largest downward one: noise with heavy tails on both sides
 # shows in its lower half what it can do. For a tail index of 3, one maximum in nine is twice the other.
 DOWNWARD_FACTOR = 2.0
-# Below half of the bar lies what a heavy tail would fill first; noise without one seldom leaves 4.5 deviations.
+# From half of the bar on lies what a heavy tail would fill first.
 TAIL_FROM = 0.5
-NORMAL_EXTREME_Z = 4.5
 # Spikes must outnumber that stretch of the tail by this factor: noise with a tail index of 1, about the heaviest there
 # is, puts as many points above a bar as between half of it and itself.
 SEPARATION = 3
 # Where there is more than one excursion in so many points, they are what the loss is like, for example batches of two
 # kinds, and not events.
 POINTS_PER_SPIKE = 25
+# Points this far above the baseline do not take part in it (the z of the spike score of OLMo 2, arXiv 2501.00656), and
+# with them their neighbours down to the second bound, where an excursion also begins and ends.
+FLAGGED_Z, RETURN_Z = 7.0, 3.0
 # The baseline's window: wide enough that a spike is a minority in it, narrow enough to follow the trend.
 WINDOW_FRACTION = 0.1
 SMALLEST_WINDOW, LARGEST_WINDOW = 11, 257
@@ -38,7 +42,7 @@ MINIMUM_POINTS = 30
 # A spike shifts the baseline around it; leaving flagged points out settles it after a few rounds.
 ROUNDS = 4
 # The local noise is not believed below this share of the whole run's: a quiet stretch is often luck.
-SMALLEST_LOCAL_NOISE = 0.3
+SMALLEST_LOCAL_NOISE = 0.5
 # Values are written with a limited number of digits: the standard deviation of rounding, in units of the last digit.
 ROUNDING_SD = 0.29
 # Excursions with at most this many points between them are one: a decay that dips below the bound.
@@ -102,10 +106,10 @@ def find_spikes(step: NDArray[np.int64], value: Floats, *, breaks: Sequence[int]
     """The spikes of a loss, in order.
 
     The baseline is a running median from which flagged points are left out, the noise the running median absolute
-    deviation around it, and the bar 7 of these, or more where the run's own noise asks for more: at least twice the
-    largest downward excursion, and raised until those above it far outnumber those between half of it and itself:
-    a heavy tail thins out gradually, a spike stands apart. An excursion must also rise above the points before
-    it, so that the steep start of a curve is none.
+    deviation around it. The bar is the height that the upper tail of this noise would exceed in one series of ten, at
+    least twice the largest downward excursion, and raised until those above it far outnumber those between half of it
+    and itself: a heavy tail thins out gradually, a spike stands apart. An excursion must also rise above the points
+    before it, so that the steep start of a curve is none.
 
     Args:
         step: ``[N]`` strictly increasing.
@@ -130,7 +134,9 @@ def _in_stretch(step: NDArray[np.int64], value: NDArray[np.float64], offset: int
         return
     z = (level - baseline) / noise
     excursions = [(first, last) for first, last in _stretches(z > RETURN_Z) if _rises(level, baseline, first, last)]
-    bar = _bar(z, np.array([z[first : last + 1].max() for first, last in excursions]))
+    heights = np.array([z[first : last + 1].max() for first, last in excursions])
+    least = max(_noise_reaches(z), DOWNWARD_FACTOR * _deepest_dip(level, baseline, z))
+    bar = _bar(heights, least, len(level) / POINTS_PER_SPIKE)
     free_from = 0
     for first, last in excursions:
         peak = first + int(np.argmax(z[first : last + 1]))
@@ -170,7 +176,8 @@ def _baseline_and_noise(
         deviation = np.abs(level - baseline)
         filled = np.interp(index, index[keep], deviation[keep])
         local = NORMAL_MAD * median_filter(filled, noise_window, mode="reflect")
-        overall = NORMAL_MAD * float(np.median(deviation[keep]))
+        # A running median follows a monotone curve exactly, noise included; differences still show that noise.
+        overall = max(NORMAL_MAD * float(np.median(deviation[keep])), difference_noise_sd(level[keep]))
         noise = np.maximum(np.maximum(local, SMALLEST_LOCAL_NOISE * overall), rounding)
         flagged = _flagged(level - baseline, noise)
         if 2 * int(flagged.sum()) > len(level) or np.array_equal(keep, ~flagged):
@@ -196,7 +203,7 @@ def _flagged(excess: NDArray[np.float64], noise: NDArray[np.float64]) -> NDArray
     flagged = np.zeros(len(excess), dtype=bool)
     for first, last in _stretches(excess > RETURN_Z * noise):
         stretch = slice(first, last + 1)
-        flagged[stretch] = bool(np.any(excess[stretch] > MINIMUM_Z * noise[stretch]))
+        flagged[stretch] = bool(np.any(excess[stretch] > FLAGGED_Z * noise[stretch]))
     return flagged
 
 
@@ -218,13 +225,34 @@ def _rises(level: NDArray[np.float64], baseline: NDArray[np.float64], first: int
     return bool(level[peak] - before >= RISE_SHARE * (level[peak] - baseline[peak]))
 
 
-def _bar(z: NDArray[np.float64], heights: NDArray[np.float64]) -> float:
+def _deepest_dip(level: NDArray[np.float64], baseline: NDArray[np.float64], z: NDArray[np.float64]) -> float:
+    """The largest downward excursion that comes from above and goes back, in standard deviations.
+
+    What only comes from above is a bend of the curve that the baseline was too stiff for, such as its steep start.
+    """
+    upside_down, floor, backwards = -level, -baseline, slice(None, None, -1)
+    deepest = 0.0
+    for first, last in _stretches(z < -RETURN_Z):
+        mirrored = len(level) - 1 - last, len(level) - 1 - first
+        falls = _rises(upside_down, floor, first, last)
+        if falls and _rises(upside_down[backwards], floor[backwards], *mirrored):
+            deepest = max(deepest, float(-z[first : last + 1].min()))
+    return deepest
+
+
+def _noise_reaches(z: NDArray[np.float64]) -> float:
+    """The height that noise exceeds once in a hundred series of this length, if its upper tail is exponential."""
+    shoulder, tail = np.quantile(z, (1 - SHOULDER_SHARE, 1 - TAIL_SHARE))
+    decay = float(tail - shoulder) / np.log(SHOULDER_SHARE / TAIL_SHARE)
+    return float(max(NORMAL_EXTREME_Z, tail + decay * np.log(TAIL_SHARE * len(z) / FALSE_ALARMS)))
+
+
+def _bar(heights: NDArray[np.float64], least: float, most_spikes: float) -> float:
     """From which height an excursion is a spike; infinite where none stands apart from the tail."""
-    least = max(MINIMUM_Z, DOWNWARD_FACTOR * float(-z.min()))
     for bar in [least, *np.sort(heights[heights > least])]:
         spikes = int(np.sum(heights >= bar))
         tail = int(np.sum((heights < bar) & (heights >= max(TAIL_FROM * bar, NORMAL_EXTREME_Z))))
-        if SEPARATION * tail < spikes <= len(z) / POINTS_PER_SPIKE:
+        if SEPARATION * tail < spikes <= most_spikes:
             return float(bar)
     return float("inf")
 

@@ -10,16 +10,13 @@ import numpy as np
 
 from trainvitals.maths.rise import Rise, last_rise
 from trainvitals.model import Evidence, Finding, Series, Severity
+from trainvitals.rules.loss.explanations import rate_raised, unmoved_validation
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
 
 # Points on either side of an onset within which another event counts as its explanation; the onset is that exact.
 ONSET_POINTS = 3
 ONSET_FRACTION = 0.02
-# A learning rate that grows by this factor in one place was raised: schedules move by less from point to point.
-RATE_RAISED = 1.3
-# A validation loss within this share of its best before the onset did not go along with the training loss.
-VALIDATION_UNMOVED = 0.05
 # A loss at twice its best level and above its start is no matter of taste.
 CERTAIN_FACTOR = 2.0
 # With fewer points than this, only such a loss is reported: noise and trend are estimated from a handful of points.
@@ -201,8 +198,8 @@ class DivergingLoss(Rule[Divergence]):
             onset_step=int(curve.step[rise.onset]),
             best_step=int(curve.step[rise.best_index]),
             last_step=int(curve.step[-1]),
-            rate_raised=_rate_raised(view.learning_rate, curve, rise.onset),
-            unmoved_validation=_unmoved_validation(view, int(curve.step[rise.onset])),
+            rate_raised=rate_raised(view.learning_rate, curve, rise.onset, within=_near(len(curve)), again=True),
+            unmoved_validation=unmoved_validation(view, int(curve.step[rise.onset])),
         )
 
     def judge(self, measurement: Divergence, limits: Mapping[str, float]) -> list[Finding]:
@@ -243,35 +240,6 @@ def _last_rise_without_restarts(loss: LossCurve) -> tuple[Series, Rise | None]:
 
 def _near(points: int) -> int:
     return max(ONSET_POINTS, round(ONSET_FRACTION * points))
-
-
-def _rate_raised(rate: Series | None, curve: Series, onset: int) -> bool:
-    """Whether the learning rate was raised around the onset, to no more than it had been before."""
-    if rate is None:
-        return False
-    near = _near(len(curve))
-    begin, end = curve.step[max(0, onset - near)], curve.step[min(len(curve) - 1, onset + near)]
-    before = rate.value[rate.step <= begin]
-    around = rate.value[(rate.step >= begin) & (rate.step <= end)]
-    if len(before) == 0 or len(around) == 0:
-        return False
-    raised = float(around.max()) >= RATE_RAISED * float(before[-1])
-    return raised and float(before.max()) * RATE_RAISED >= float(around.max())
-
-
-def _unmoved_validation(view: RunView, onset_step: int) -> str | None:
-    """A validation loss that is still at its best in the second half of what followed the onset."""
-    for loss in view.val_losses.values():
-        step, value = loss.curve.step, loss.curve.value
-        if len(step) == 0:
-            continue
-        before, late = value[step <= onset_step], value[2 * step > onset_step + int(step[-1])]
-        late = late if int(step[-1]) > onset_step else late[:0]
-        if len(before) and len(late):
-            best = float(before.min())
-            if float(np.median(late)) <= best + VALIDATION_UNMOVED * abs(best):
-                return loss.tag
-    return None
 
 
 def _is_unusual(rise: Rise, limits: Mapping[str, float]) -> bool:

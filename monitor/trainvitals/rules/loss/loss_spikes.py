@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainvitals.maths.spikes import Recovery, Spike, find_spikes
-from trainvitals.model import Evidence, Finding, Series, Severity
+from trainvitals.model import Evidence, Finding, Severity
+from trainvitals.rules.loss.explanations import rate_raised
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
-# A learning rate that grows by this factor within a few points of a spike was raised, and the loss answers to it.
-RATE_RAISED = 1.3
+# A learning rate that is raised so few points from the beginning of a spike explains it.
 POINTS_AROUND = 3
 SHOWN_SPIKES = 5
 
@@ -49,14 +49,16 @@ class LossSpikes(Rule[Spikes]):
     How it is detected
     ------------------
     A robust z against a running median from which flagged points are left out, on the logarithm of the loss where it is
-    never negative. A spike is at least 7 standard deviations high, at least twice as high as the deepest downward
-    excursion, and stands apart from the tail of the noise: spikes outnumber by three to one what lies between half of
-    the bar and the bar. It rises above the points before it, so that the start of a curve is none. Restarts begin a new
-    baseline; where the learning rate was raised, a jump is its answer and does not count.
+    never negative. The bar is what the upper tail of the run's own noise would exceed in one run of ten (about 5
+    standard deviations for normal noise, more for heavier tails), at least twice the deepest downward excursion; and
+    spikes must outnumber by three to one what lies between half of the bar and the bar: they stand apart, a tail thins
+    out. A spike rises above the points before it, so that the start of a curve is none. Restarts begin a new baseline;
+    where the learning rate was raised, a jump is its answer and does not count.
 
     A warning: at least `frequent_spikes` spikes that are `smallest_height` above the level and together take up
     `frequent_share` of all points; or one of that height that lingers or lasts. Otherwise it is an information, and a
-    single benign spike below `single_z` standard deviations is nothing.
+    single benign spike below `single_z` standard deviations is nothing. In a loss whose noise spans decades, a spike
+    must tower over all of it to be seen.
 
     False alarms
     ------------
@@ -97,7 +99,7 @@ class LossSpikes(Rule[Spikes]):
             "single_z",
             14.0,
             "One excursion of a noisy loss just above the bar is noise as likely as not.",
-            "twice the bar of a single spike",
+            "twice the z at which OLMo 2 (arXiv 2501.00656) counts a point",
         ),
     )
     interventions = (
@@ -116,7 +118,10 @@ class LossSpikes(Rule[Spikes]):
             return NotEnough(("train_loss",), "vitals.log(loss=loss)")
         curve = loss.curve
         spikes = find_spikes(curve.step, curve.value, breaks=loss.restarts)
-        unexplained = tuple(spike for spike in spikes if not _rate_raised(view.learning_rate, curve, spike.first))
+        rate = view.learning_rate
+        unexplained = tuple(
+            spike for spike in spikes if not rate_raised(rate, curve, spike.first, within=POINTS_AROUND)
+        )
         return Spikes(loss.tag, len(curve), int(curve.step[-1]) if len(curve) else 0, unexplained)
 
     def judge(self, measurement: Spikes, limits: Mapping[str, float]) -> list[Finding]:
@@ -147,15 +152,6 @@ class LossSpikes(Rule[Spikes]):
                 ),
             )
         ]
-
-
-def _rate_raised(rate: Series | None, curve: Series, first: int) -> bool:
-    if rate is None:
-        return False
-    begin = curve.step[max(0, first - POINTS_AROUND)]
-    end = curve.step[min(len(curve) - 1, first + POINTS_AROUND)]
-    around = rate.value[(rate.step >= begin) & (rate.step <= end)]
-    return len(around) > 1 and float(around[0]) > 0 and float(np.max(around)) >= RATE_RAISED * float(around[0])
 
 
 def _is_negligible(spike: Spike, limits: Mapping[str, float]) -> bool:
