@@ -9,7 +9,7 @@ import numpy as np
 
 from trainvitals.eventfile.columns import EventColumns, HistogramColumns, SessionStart, Text
 from trainvitals.eventfile.event import Histogram, HyperParameters, LocatedHistogram, Matrix, Scalar, Strings
-from trainvitals.eventfile.histogram import HistogramStatistics, summarise
+from trainvitals.eventfile.histogram import summarise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -159,13 +159,17 @@ class Collector:
 
     def columns(self, *, replaced: bool) -> EventColumns:
         """Everything that was gathered. Call it once: it gives its memory away."""
+        nothing = EventColumns.empty(self._tags.names, histograms=self.decodes_histograms)
+        histograms = self._histogram_columns
         return EventColumns(
-            tags=self._tags.names,
-            tag_code=self._joined(0, np.int32),
-            step=self._joined(1, np.int64),
-            wall_time=self._joined(2, np.float64),
-            value=self._joined(3, np.float32),
-            histograms=self._joined_histograms(),
+            tags=nothing.tags,
+            tag_code=_joined(self._columns[0], nothing.tag_code),
+            step=_joined(self._columns[1], nothing.step),
+            wall_time=_joined(self._columns[2], nothing.wall_time),
+            value=_joined(self._columns[3], nothing.value),
+            histograms=HistogramColumns.joined(self._histogram_columns)
+            if self._histogram_columns
+            else nothing.histograms,
             session_starts=tuple(self._session_starts),
             texts=tuple(self._texts),
             hyper_parameters=self._hyper_parameters,
@@ -214,6 +218,7 @@ class Collector:
         first_row = end - counts
         values = [_narrowed(piece.value, certainly=piece.value.dtype == np.float32) for piece in self._pieces]
         total = int(end[-1])
+        one_each = total == records and counts.max() == 1
         chunk = _Chunk(
             np.empty(total, np.int32),
             np.empty(total, np.int64),
@@ -223,7 +228,7 @@ class Collector:
         row = np.arange(len(record_of_row))
         _put(chunk, first_row[record_of_row] + row - rank_of(record_of_row), single)
         for piece, value in zip(self._pieces, values, strict=True):
-            at = piece.record if total == records else first_row[piece.record]
+            at = piece.record if one_each else first_row[piece.record]
             if value.shape[1] > 1:
                 at = at[:, None] + np.arange(value.shape[1])
                 _put(chunk, at, _Chunk(piece.code, piece.step[:, None], piece.wall_time[:, None], value))
@@ -232,7 +237,7 @@ class Collector:
         return chunk, first_row.take
 
     def _note_problems(self, chunk: _Chunk, first_row: _FirstRow, offsets: Sequence[int] | NDArray[np.int64]) -> None:
-        if not len(chunk.step):
+        if not len(chunk.step) or (chunk.step.min() >= 0 and np.isfinite(chunk.wall_time.sum())):
             return
         for kind, wrong in (
             ("nan-wall-time", ~np.isfinite(chunk.wall_time)),
@@ -280,37 +285,25 @@ class Collector:
             )
         )
 
-    def _joined(self, part: int, dtype: type[np.generic]) -> NDArray[Any]:
-        """One column of all windows. Its parts are given up, so that only one column at a time is held twice."""
-        parts = self._columns[part]
-        joined = parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else np.empty(0, dtype)
-        parts.clear()
-        return joined
 
-    def _joined_histograms(self) -> HistogramColumns:
-        parts = self._histogram_columns
-        statistics = [part.statistics for part in parts if part.statistics is not None]
-        if not statistics and self.decodes_histograms:
-            statistics = [summarise([])]
-
-        def joined(name: str, dtype: type[np.generic]) -> NDArray[Any]:
-            return np.concatenate([getattr(part, name) for part in parts]) if parts else np.empty(0, dtype)
-
-        return HistogramColumns(
-            joined("tag_code", np.int32),
-            joined("step", np.int64),
-            joined("wall_time", np.float64),
-            joined("offset", np.int64),
-            joined("row", np.int64),
-            HistogramStatistics.joined(statistics) if statistics else None,
-        )
+def _joined(parts: list[NDArray[Any]], nothing: NDArray[Any]) -> NDArray[Any]:
+    """One column of all windows. Its parts are given up, so that only one column at a time is held twice."""
+    if len(parts) < 2:
+        return parts[0] if parts else nothing
+    with np.errstate(invalid="ignore"):
+        joined = np.concatenate(parts)
+    parts.clear()
+    return joined
 
 
 def _put(chunk: _Chunk, at: NDArray[np.int64], scalars: _Chunk) -> None:
+    """Writes scalars to their places."""
     chunk.code[at] = scalars.code
     chunk.step[at] = scalars.step
     chunk.wall_time[at] = scalars.wall_time
-    chunk.value[at] = scalars.value
+    # A signalling NaN is a value like any other here.
+    with np.errstate(invalid="ignore"):
+        chunk.value[at] = scalars.value
 
 
 def _narrowed(values: NDArray[np.floating[Any]], *, certainly: bool) -> NDArray[np.floating[Any]]:

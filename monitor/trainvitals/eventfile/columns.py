@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from trainvitals.eventfile.histogram import HistogramStatistics
+from trainvitals.eventfile.histogram import NO_STATISTICS, HistogramStatistics
 from trainvitals.model import HistogramSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+
+_NO_CODES, _NO_STEPS = np.empty(0, np.int32), np.empty(0, np.int64)
+_NO_TIMES, _NO_VALUES = np.empty(0, np.float64), np.empty(0, np.float32)
 
 
 class SessionStart(NamedTuple):
@@ -44,6 +48,19 @@ class HistogramColumns:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @classmethod
+    def joined(cls, parts: Sequence[HistogramColumns]) -> HistogramColumns:
+        """All histograms of the parts in order; at least one part, all of them decoded or none."""
+        statistics = [part.statistics for part in parts if part.statistics is not None]
+        return cls(
+            np.concatenate([part.tag_code for part in parts]),
+            np.concatenate([part.step for part in parts]),
+            np.concatenate([part.wall_time for part in parts]),
+            np.concatenate([part.offset for part in parts]),
+            np.concatenate([part.row for part in parts]),
+            HistogramStatistics.joined(statistics) if statistics else None,
+        )
 
 
 class Text(NamedTuple):
@@ -84,6 +101,14 @@ class EventColumns:
 
     def __len__(self) -> int:
         return len(self.step)
+
+    @classmethod
+    def empty(cls, tags: tuple[str, ...] = (), *, histograms: bool = True) -> EventColumns:
+        """Nothing; ``histograms`` as if they were decoded."""
+        no_histograms = HistogramColumns(
+            _NO_CODES, _NO_STEPS, _NO_TIMES, _NO_STEPS, _NO_STEPS, NO_STATISTICS if histograms else None
+        )
+        return cls(tags, _NO_CODES, _NO_STEPS, _NO_TIMES, _NO_VALUES, no_histograms)
 
     def histogram_series(self) -> dict[str, HistogramSeries]:
         """The decoded histograms by tag.

@@ -77,7 +77,7 @@ def _value(data: bytes, value: wire.Value, histograms: bool) -> Value:
     if content is Content.FLOAT and not value.tensor:
         return Value(tag, None, Scalar(_FLOAT(data, value.at)[0], narrow=True, in_tensor=False))
     if plugin == "hparams" and value.metadata:
-        return Value(tag, None, HyperParameters(value.metadata.content))
+        return Value(tag, plugin, HyperParameters(value.metadata.content))
     if not value.tensor:
         return Value(tag, None, None)
     if content is Content.FLOAT:

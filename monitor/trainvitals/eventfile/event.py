@@ -52,7 +52,7 @@ class HyperParameters(NamedTuple):
 
 
 class Value(NamedTuple):
-    """One value; ``plugin`` is None outside tensors, and what is not read has no content."""
+    """One value; ``plugin`` is None where none matters, and what is not read has no content."""
 
     tag: bytes
     plugin: str | None

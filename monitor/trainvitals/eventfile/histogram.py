@@ -129,3 +129,7 @@ def _weights(counts: Column, start: NDArray[np.int64], sizes: NDArray[np.int64])
     with np.errstate(all="ignore"):
         weights: Column = possible / np.repeat(np.add.reduceat(possible, start), sizes)
     return np.nan_to_num(weights)
+
+
+NO_STATISTICS = summarise([])
+"""The statistics of no histogram at all."""

@@ -30,7 +30,7 @@ class _Entry:
 
 
 class ProblemLedger:
-    """Problems of one file by kind, in the order in which they were first met."""
+    """Problems of one file by kind, in the order in which they stand in the file."""
 
     def __init__(self) -> None:
         self._entries: dict[str, _Entry] = {}
@@ -38,6 +38,7 @@ class ProblemLedger:
     def add(self, kind: str, position: int, count: int = 1, size: int = 0) -> None:
         """``count`` more of a kind; ``position`` is that of the first one in the file, ``size`` in bytes."""
         entry = self._entries.setdefault(kind, _Entry(position))
+        entry.position = min(entry.position, position)
         entry.count += count
         entry.size += size
 
@@ -56,5 +57,5 @@ class ProblemLedger:
                 _SENTENCES[kind].format(count=entry.count, size=entry.size),
                 entry.count,
             )
-            for kind, entry in self._entries.items()
+            for kind, entry in sorted(self._entries.items(), key=lambda item: (item[1].position, item[0]))
         )

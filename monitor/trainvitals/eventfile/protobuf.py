@@ -89,7 +89,7 @@ def _value(value: Any) -> Value:
         return Value(raw, None, _histogram(value.histo))
     plugin = value.metadata.plugin_data
     if plugin.plugin_name == "hparams":
-        return Value(raw, None, HyperParameters(plugin.content))
+        return Value(raw, plugin.plugin_name, HyperParameters(plugin.content))
     if kind == "tensor":
         # Before plugins had tags, a tensor went by the name of its node.
         return Value(raw or value.node_name.encode(), plugin.plugin_name, _tensor(value.tensor))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from trainvitals.errors import LogError
 from trainvitals.eventfile.collector import Collector
+from trainvitals.eventfile.columns import EventColumns
 from trainvitals.eventfile.decoding import decode_event
 from trainvitals.eventfile.framing import FRAME_SIZE, Frames, Window, find_record, walk
 from trainvitals.eventfile.groups import GroupDecoder
@@ -21,9 +23,6 @@ from trainvitals.eventfile.records import RecordDecoder
 from trainvitals.eventfile.tag_dictionary import TagDictionary
 
 if TYPE_CHECKING:
-    import os
-
-    from trainvitals.eventfile.columns import EventColumns
     from trainvitals.model import Problem
 
 # Bytes that are read at once: large enough for whole-array work on the records of a window, small enough for the
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
 WINDOW_SIZE = 4 << 20
 # Below this the fixed cost of whole-array work exceeds that of a loop.
 _SMALL_WINDOW = 64 << 10
-# Bytes at the beginning of the file, and before the place where reading goes on, by which a file is known again.
+# Bytes before the place where reading goes on, by which a file is known again: a record's time and checksums.
 _FINGERPRINT_SIZE = 64
+_OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_BINARY", 0)
 # Records that may come before the first one with a wall time: version, session start, settings.
 _RECORDS_WITHOUT_TIME = 16
 
@@ -78,8 +78,7 @@ class EventFileReader:
     def _begin(self) -> None:
         self.offset = 0
         self.first_wall_time: float | None = None
-        self._head = b""
-        self._before_offset = b""
+        self._fingerprint = b""
         # Where damage begins whose end was not found yet, and whether all of it so far is zeros.
         self._lost_from: int | None = None
         self._lost_is_zero = False
@@ -114,50 +113,40 @@ class EventFileReader:
             ) from error
 
     def _poll(self) -> EventColumns:
-        collector = Collector(self._tags, self._problems, decode_histograms=self._decode_histograms)
         status = self.path.stat()
         identity = _Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         if identity == self._identity:
-            return collector.columns(replaced=False)
-        with self.path.open("rb", buffering=0) as file:
+            return EventColumns.empty(self._tags.names, histograms=self._decode_histograms)
+        collector = Collector(self._tags, self._problems, decode_histograms=self._decode_histograms)
+        file = os.open(self.path, _OPEN_FLAGS)
+        try:
             replaced = not self._is_continued(file, identity.size)
             if replaced:
                 self._problems.add("replaced", 0)
                 self._begin()
             self._pending = []
             self._read(file, identity.size, collector)
-            self._remember(file)
+            fingerprint_size = min(_FINGERPRINT_SIZE, self.offset)
+            self._fingerprint = _read_at(file, self.offset - fingerprint_size, fingerprint_size)
+        finally:
+            os.close(file)
         self._identity = identity
         columns = collector.columns(replaced=replaced)
-        self._has_values |= collector.has_values
+        self._has_values = self._has_values or collector.has_values
         self._rows += len(columns)
         self._has_steps = self._has_steps or bool(columns.step.any())
         return columns
 
-    def _is_continued(self, file: BinaryIO, size: int) -> bool:
+    def _is_continued(self, file: int, size: int) -> bool:
         """Whether this is the file that was read before, as far as it was read."""
-        if size < self.offset:
-            return False
-        head = file.read(len(self._head)) if self._head else b""
-        if head != self._head:
-            return False
-        file.seek(self.offset - len(self._before_offset))
-        return file.read(len(self._before_offset)) == self._before_offset
+        known = len(self._fingerprint)
+        return size >= self.offset and _read_at(file, self.offset - known, known) == self._fingerprint
 
-    def _remember(self, file: BinaryIO) -> None:
-        if len(self._head) < _FINGERPRINT_SIZE:
-            file.seek(0)
-            self._head = file.read(min(_FINGERPRINT_SIZE, self.offset))
-        size = min(_FINGERPRINT_SIZE, self.offset)
-        file.seek(self.offset - size)
-        self._before_offset = file.read(size)
-
-    def _read(self, file: BinaryIO, file_size: int, collector: Collector) -> None:
+    def _read(self, file: int, file_size: int, collector: Collector) -> None:
         window_size = WINDOW_SIZE
         while self.offset < file_size:
-            file.seek(self.offset)
             wanted = min(window_size, file_size - self.offset)
-            data = file.read(wanted)
+            data = _read_at(file, self.offset, wanted)
             at_end = len(data) < wanted or self.offset + wanted == file_size
             before = self.offset
             self._read_window(Window(data, before, at_end), collector)
@@ -251,6 +240,17 @@ class EventFileReader:
         else:
             kind = "torn-tail"
         self._pending.append(_Pending(kind, window.offset + at, len(rest)))
+
+
+def _read_at(file: int, position: int, size: int) -> bytes:
+    """Up to ``size`` bytes; fewer only if the file ends before."""
+    os.lseek(file, position, os.SEEK_SET)
+    parts = [os.read(file, size)]
+    read = len(parts[0])
+    while read < size and parts[-1]:
+        parts.append(os.read(file, size - read))
+        read += len(parts[-1])
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def _first_wall_time(window: Window, frames: Frames) -> float | None:
