@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from trainvitals.formats.event_tags import HPARAMS_FOLDER
 from trainvitals.formats.files import read_head
 from trainvitals.formats.folders import Folder
 from trainvitals.formats.format import RunFiles
 from trainvitals.formats.names import SPLITS
 from trainvitals.formats.tensorboard import FORMAT
 
-HPARAMS_FOLDER = re.compile(r"\d{9,}(\.\d+)?")
 RUN_OF_ITS_OWN = re.compile(r"(version|seed|rank|run|fold|trial|exp|worker)[-_]?\d*", re.IGNORECASE)
 WRITER = re.compile(r"tfevents\.\d+\.(?P<process>.+\.\d+)\.\d+(\.v2)?$")
 

@@ -14,6 +14,7 @@ from trainvitals.eventfile.histogram import HistogramStatistics
 from trainvitals.formats.agreed_restarts import order_by_tag
 from trainvitals.formats.concurrency import Concurrency, Part, merged
 from trainvitals.formats.event_stream import EventStream, ScalarRows
+from trainvitals.formats.event_tags import tag_in_run
 from trainvitals.formats.format import Format, Purging, RunFiles
 from trainvitals.formats.run_restarts import restarts_of_run
 from trainvitals.formats.sessions import NO_LIMIT, Purge, session_purges
@@ -52,8 +53,7 @@ def read_tensorboard(files: RunFiles, purge: Purging = "session") -> Run:
 class TensorBoardLog:
     """A run that may still be growing.
 
-    The tag of a value in a subfolder is ``<prefix>/<tag>``; but in a folder that ``SummaryWriter.add_scalars`` made,
-    called ``<main tag>_<name>`` and holding the main tag alone, it is ``<main tag>/<name>``.
+    Tags of subfolders are named as ``event_tags`` says, in most cases ``<subfolder>/<tag>``.
 
     Files are read in the order of their first wall times. Files of overlapping times with the same tags are concurrent
     writers: none replaces points of another, and their points are merged by wall time.
@@ -138,14 +138,7 @@ class _TagNames:
 
     def of(self, stream: EventStream, tag: str) -> str:
         """The name that a tag of this file has in the run."""
-        prefix = stream.prefix
-        if not prefix:
-            return tag
-        # add_scalars keeps the main tag in the file and puts it, without slashes, before the name of the curve.
-        main = tag.replace("/", "_") + "_"
-        if prefix in self._alone and prefix.startswith(main) and prefix != main:
-            return f"{tag}/{prefix.removeprefix(main)}"
-        return f"{prefix}/{tag}"
+        return tag_in_run(stream.prefix, tag, only_tag=stream.prefix in self._alone)
 
     def codes(self, stream: EventStream, own: NDArray[np.int32]) -> NDArray[np.int32]:
         """The run's tag codes for those of the file."""
