@@ -22,6 +22,7 @@ from trainvitals.model import Problem, Run
 ONE_OBJECT_A_LINE = (".jsonl", ".ndjson")
 SUFFIXES = (*ONE_OBJECT_A_LINE, ".json", ".log", ".txt")
 SNIFFED_ROWS = 50
+_SECOND_OBJECT = re.compile(r"\}\s*,?\s*\n\s*\{")
 _LIST_OF_NUMBERS = re.compile(r'"([^"]+)"\s*:\s*\[\s*[-\d]')
 
 
@@ -44,7 +45,7 @@ def is_json_log(name: str, head: bytes) -> bool:
         rows = list(objects_from(text, text.find("[") + 1))
     else:
         rows, _ = _rows_of_lines(text.split("\n")[:-1] or [text])
-        if suffix == ".json" and len(rows) < 2:
+        if suffix == ".json" and not _SECOND_OBJECT.search(text):
             return False
     table = table_from_rows(rows[:SNIFFED_ROWS])
     return looks_like_training_log(table.numbers, table.words)

@@ -6,11 +6,9 @@ import re
 from collections.abc import Iterable
 from itertools import pairwise
 
-# In order of preference: counts over the whole run first, counts that may begin anew in each epoch after them.
+# In order of preference.
 STEP_NAMES = (
     "global_step",
-    "trainer/global_step",
-    "train/global_step",
     "step",
     "_step",
     "steps",
@@ -18,7 +16,15 @@ STEP_NAMES = (
     "current_step",
     "train_step",
     "training_step",
+    "total_timesteps",
+    "timesteps_total",
+    "num_timesteps",
+    "timesteps",
+    "totalenvinteracts",
+    "env_steps",
     "num_updates",
+    "nupdates",
+    "n_updates",
     "updates",
     "update",
     "iteration",
@@ -27,17 +33,10 @@ STEP_NAMES = (
     "iters",
     "it",
     "training_iteration",
-    "time/total_timesteps",
-    "total_timesteps",
-    "timesteps_total",
-    "num_timesteps",
-    "timesteps",
-    "env_steps",
-    "totalenvinteracts",
-    "batch",
-    "batch_idx",
 )
-EPOCH_NAMES = ("epoch", "epochs", "train/epoch", "current_epoch", "epoch_num", "round", "episode", "episodes")
+BATCH_NAMES = ("batch", "batch_idx")
+"""Counts that begin anew with each epoch."""
+EPOCH_NAMES = ("epoch", "epochs", "current_epoch", "epoch_num", "round", "episode", "episodes")
 WALL_TIME_NAMES = ("wall_time", "_timestamp", "timestamp", "walltime", "unix_time", "datetime", "date", "time")
 SPLIT_NAMES = ("split", "mode", "phase", "stage", "subset", "partition", "set", "dataset")
 LONG_TAG_NAMES = ("tag", "metric", "metric_name", "key", "variable", "name")
@@ -56,6 +55,7 @@ SPLITS = {
 }
 """What people call the parts of their data, and the one word that we use for each."""
 
+_PREFERENCE = {name: i for i, name in enumerate((*STEP_NAMES, *BATCH_NAMES, *EPOCH_NAMES))}
 _LOSS_WORDS = frozenset({"loss", "losses", "nll", "perplexity", "ppl", "bpb", "elbo", "cost"})
 _METRIC_WORDS = frozenset(
     {
@@ -97,9 +97,31 @@ def words(name: str) -> frozenset[str]:
     return frozenset(part.lower() for part in (*parts, *joined))
 
 
+def step_preference(name: str) -> int | None:
+    """How much a column of this name is to be preferred as the count of steps, 0 most; None where it counts none.
+
+    ``time/total_timesteps`` counts as ``total_timesteps`` does, where no column has that name itself.
+    """
+    full = normalised(name)
+    if full in _PREFERENCE:
+        return _PREFERENCE[full]
+    last = full.rsplit("/", 1)[-1]
+    return _PREFERENCE[last] + len(_PREFERENCE) if last in _PREFERENCE else None
+
+
 def counts_steps(name: str) -> bool:
     """Whether a column of this name may count steps or epochs."""
-    return normalised(name) in STEP_NAMES or normalised(name) in EPOCH_NAMES
+    return step_preference(name) is not None
+
+
+def counts_within_epochs(name: str) -> bool:
+    """Whether a column of this name begins anew with each epoch."""
+    return normalised(name).rsplit("/", 1)[-1] in BATCH_NAMES
+
+
+def counts_epochs(name: str) -> bool:
+    """Whether a column of this name counts epochs."""
+    return normalised(name).rsplit("/", 1)[-1] in EPOCH_NAMES
 
 
 def is_loss(name: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainvitals.formats.names import EPOCH_NAMES, STEP_NAMES, normalised
+from trainvitals.formats.names import counts_epochs, counts_within_epochs, step_preference
 from trainvitals.formats.table import Column, Table
 from trainvitals.model import StepArray
 
@@ -41,7 +41,7 @@ def step_axis(table: Table, busiest: NDArray[np.bool_]) -> StepAxis:
         busiest: ``[T]`` the rows of the metric that is recorded most often.
     """
     candidates = _candidates(table.numbers)
-    epochs = [name for name in candidates if normalised(name) in EPOCH_NAMES]
+    epochs = [name for name in candidates if counts_epochs(name)]
     counts = [name for name in candidates if name not in epochs]
     for name in counts:
         step = filled_steps(table.numbers[name])
@@ -49,7 +49,8 @@ def step_axis(table: Table, busiest: NDArray[np.bool_]) -> StepAxis:
             joined = _joined(step, table.numbers[epoch_name], busiest)
             if joined is not None:
                 return StepAxis(joined, frozenset({name}))
-        return StepAxis(step, frozenset({name}))
+        if not (counts_within_epochs(name) and np.any(np.diff(step[busiest]) < 0)):
+            return StepAxis(step, frozenset({name}))
     for name in epochs:
         step = filled_steps(table.numbers[name])
         repeated = np.diff(step[busiest]) == 0
@@ -75,8 +76,7 @@ def whole_numbers(column: Column) -> bool:
 
 def _candidates(numbers: Mapping[str, Column]) -> list[str]:
     """The columns that may count steps, the best first."""
-    order = {name: i for i, name in enumerate((*STEP_NAMES, *EPOCH_NAMES))}
-    named = sorted((order[normalised(name)], name) for name in numbers if normalised(name) in order)
+    named = sorted((rank, name) for name in numbers if (rank := step_preference(name)) is not None)
     return [name for _, name in named if whole_numbers(numbers[name]) and _varies(numbers[name])]
 
 

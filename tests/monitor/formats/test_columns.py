@@ -62,6 +62,18 @@ def test_an_iteration_that_begins_anew_in_each_epoch_is_joined_with_the_epoch():
     assert run.restarts == ()
 
 
+def test_a_batch_number_without_an_epoch_is_no_count_of_steps():
+    run = run_from_columns({"batch": [0, 1, 2] * 3, "loss": np.arange(9.0)})
+    assert steps(run, "loss") == list(range(9))
+    assert run.restarts == ()
+
+
+def test_of_several_counts_the_one_over_the_whole_run_wins():
+    counts = {"time/iterations": [1, 2], "time/total_timesteps": [2048, 4096], "train/n_updates": [10, 20]}
+    run = run_from_columns({**counts, "train/loss": [2.0, 1.0]})
+    assert points(run, "train/loss") == [(2048, 2.0), (4096, 1.0)]
+
+
 def test_a_restart_is_not_taken_for_a_new_epoch():
     step = [*range(0, 100, 10), *range(50, 150, 10)]
     run = run_from_columns({"epoch": [s // 25 for s in step], "step": step, "loss": np.arange(20.0)})
