@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals.maths.forecast import Kind, Matrix, fit_law, shapes, solve_sums
-from trainvitals.maths.noise import integrated_autocorrelation_time
+from trainvitals.maths.noise import inflation, lag_one_correlation
 from trainvitals.maths.robust import Floats
 from trainvitals.maths.trend import fit_line
 
@@ -51,9 +51,9 @@ def find_soft_break(
 ) -> SoftBreak | None:
     """Compare the best single law on all ``[N]`` points with a law before q and a line from q on, for every q.
 
-    The break has to lower the sum of squares by more than ``(3 ln N + 6) tau`` residual variances, where tau is
-    the autocorrelation time of the residuals around the broken law. Sums over all prefixes are cumulative, so the
-    search costs no more than a few fits.
+    The break has to lower the sum of squares by more than ``(3 ln N + 6) (1 + rho) / (1 - rho)`` residual variances,
+    where rho is the lag-one correlation around the broken law: correlated noise wanders like a break. Sums over all
+    prefixes are cumulative, so the search costs no more than a few fits.
 
     Args:
         first: fewest points before the break; last_margin: fewest after it.
@@ -76,10 +76,9 @@ def find_soft_break(
     variance = (float(split[best]) + rounding) / max(1, points - PARAMETERS)
     whole = fit_law(t, y, law_kinds, lowest_floor=lowest_floor, weights=w).sse
     evidence = (whole - float(split[best])) / variance if variance > 0 else 0.0
-    tau = integrated_autocorrelation_time(
-        broken_residuals(t, y, index, law_kinds, lowest_floor=lowest_floor, weights=w)
-    )
-    return SoftBreak(index, float(evidence), float((COST_PER_LOG_POINT * np.log(points) + COST_OF_SEARCH) * tau))
+    residuals = broken_residuals(t, y, index, law_kinds, lowest_floor=lowest_floor, weights=w)
+    cost = (COST_PER_LOG_POINT * float(np.log(points)) + COST_OF_SEARCH) * inflation(lag_one_correlation(residuals))
+    return SoftBreak(index, float(evidence), cost)
 
 
 def broken_residuals(

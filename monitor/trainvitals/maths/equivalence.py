@@ -21,11 +21,6 @@ class Interval:
         """Two one-sided tests (Schuirmann 1987): provably between ``-margin`` and ``margin``."""
         return -margin <= self.low and self.high <= margin
 
-    def scaled(self, factor: float) -> Interval:
-        """The interval of ``factor`` times the quantity."""
-        low, high = sorted((self.low * factor, self.high * factor))
-        return Interval(self.estimate * factor, low, high)
-
 
 def points_needed(points: int, detectable: float, margin: float) -> int:
     """How many points of this noise would let a gain of ``margin`` be seen: standard errors shrink with sqrt(n)."""

@@ -56,11 +56,6 @@ def integrated_autocorrelation_time(residuals: Floats) -> float:
     return float(max(1.0, chosen))
 
 
-def effective_sample_size(residuals: Floats) -> float:
-    """Number of independent points that ``[N]`` residuals are worth."""
-    return len(residuals) / integrated_autocorrelation_time(residuals)
-
-
 def lag_one_correlation(residuals: Floats) -> float:
     """First autocorrelation with its small-sample bias of about 2/N taken out, within [0, 0.9].
 
@@ -70,6 +65,11 @@ def lag_one_correlation(residuals: Floats) -> float:
     if len(residuals) < 4:
         return 0.0
     return float(np.clip(autocorrelation(residuals)[1] + 2.0 / len(residuals), 0.0, 0.9))
+
+
+def inflation(correlation: float) -> float:
+    """By how much first-order autoregressive noise widens the variance of a mean or a slope: (1 + rho) / (1 - rho)."""
+    return (1.0 + correlation) / (1.0 - correlation)
 
 
 def noise_exponent(values: Floats) -> float:

@@ -21,18 +21,6 @@ def mad_scale(values: Floats) -> float:
     return float(NORMAL_MAD * np.median(np.abs(values - np.median(values))))
 
 
-def robust_z(values: Floats) -> NDArray[np.float64]:
-    """Distance of each value ``[N]`` from the median in robust standard deviations.
-
-    Where more than half of the values are equal, the scale is zero: equal values get 0, others infinity.
-    """
-    distance = np.asarray(values, dtype=np.float64) - np.median(values) if len(values) else np.empty(0)
-    scale = mad_scale(values)
-    if scale > 0:
-        return np.asarray(distance / scale)
-    return np.where(distance == 0, 0.0, np.copysign(np.inf, distance))
-
-
 def running_median(values: Floats, width: int) -> NDArray[np.float64]:
     """Median of the ``width`` values around each one ``[N]``; at the ends of those that there are.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trainvitals.maths.noise import lag_one_correlation
+from trainvitals.maths.noise import inflation, lag_one_correlation
 from trainvitals.maths.robust import Floats
 
 
@@ -74,20 +74,13 @@ def fit_line(time: Floats, value: Floats, correlation: float | None = None) -> L
     free = len(y) - 2
     residual_sd = float(np.sqrt(residuals @ residuals / free))
     rho = min(lag_one_correlation(residuals), 1.0 if correlation is None else correlation)
-    inflation = (1.0 + rho) / (1.0 - rho)
+    inflated = inflation(rho)
     return Line(
         slope=slope,
         level=float(y.mean() + slope * centred[-1]),
         end=float(t[-1]),
-        slope_se=residual_sd / np.sqrt(spread) * np.sqrt(inflation),
-        degrees_of_freedom=max(1.0, free / inflation),
+        slope_se=residual_sd / np.sqrt(spread) * np.sqrt(inflated),
+        degrees_of_freedom=max(1.0, free / inflated),
         residual_sd=residual_sd,
         points=len(y),
     )
-
-
-def theil_sen_slope(time: Floats, value: Floats) -> float:
-    """Median of the slopes between all pairs of ``[N]`` points (Sen 1968). Quadratic: meant for block means."""
-    from scipy.stats import theilslopes
-
-    return float(theilslopes(value, time).slope)

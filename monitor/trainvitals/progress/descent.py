@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.changepoint import find_onset
 from trainvitals.maths.forecast import Kind, Law, fit_law
+from trainvitals.maths.noise import inflation, lag_one_correlation
 from trainvitals.maths.robust import running_median
 from trainvitals.progress.curve import BlockCurve
 from trainvitals.progress.regime import Rate, rate_at, rate_time
@@ -110,6 +111,8 @@ def judge_descent(curve: BlockCurve, guess: int, rate: Rate | None, delta: float
     optimism = float(np.mean(part.value[known:stop] - trial.predict(time[known:stop])))
     smooth = min(_fit(part, clock, slice(None), SMOOTH_LAWS).sse for clock in clocks)
     flat_sse = float(np.sum(flat_weights * (flat_value - level) ** 2))
+    residuals = np.concatenate([part.value[:stop] - law.predict(time[:stop]), flat_value - level])
+    residuals *= np.sqrt(part.weights)
     arrival = _fit(curve, curve.time, slice(None), ARRIVAL_LAWS).sse
     descent = _fit(curve, curve.time, slice(0, onset), DESCENT_LAWS).sse
     evidence = min(
@@ -121,7 +124,7 @@ def judge_descent(curve: BlockCurve, guess: int, rate: Rate | None, delta: float
         promised=float(then - now),
         missing=level - float(now),
         evidence=evidence,
-        required=EVIDENCE_PER_LOG_N * float(np.log(len(part))),
+        required=EVIDENCE_PER_LOG_N * float(np.log(len(part))) * inflation(lag_one_correlation(residuals)),
         misfit=float(np.sqrt(smooth / part.weights.sum())),
         optimism=optimism,
         delta=delta,
