@@ -144,7 +144,8 @@ def _onset(level: NDArray[np.float64], foot: int, best: float, size: float, nois
     start = max(0, foot - max(CONTEXT_POINTS, CONTEXT_LENGTHS * (stop - foot)))
     index = np.arange(start, stop, -(-(stop - start) // FITTED_POINTS))
     time = (index - start).astype(np.float64)
-    curve = level[index]
+    # Squares of what a log may hold would overflow.
+    curve = (level[index] - best) / float(np.max(np.abs(level[index] - best), initial=np.finfo(float).tiny))
     best_fit, onset = np.inf, foot
     for candidate in range(min(POINTS_BEFORE_ONSET, len(index) - 1), len(index)):
         since = np.maximum(time - time[candidate - 1], 0.0)

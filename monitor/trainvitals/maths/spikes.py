@@ -133,9 +133,10 @@ def _in_stretch(step: NDArray[np.int64], value: NDArray[np.float64], offset: int
     if not bool(np.all(noise > 0)):
         return
     z = (level - baseline) / noise
-    excursions = [(first, last) for first, last in _stretches(z > RETURN_Z) if _rises(level, baseline, first, last)]
+    high = _stretches(z > RETURN_Z)
+    excursions = [(first, last) for first, last in high if _rises(level, baseline, first, last)]
     heights = np.array([z[first : last + 1].max() for first, last in excursions])
-    least = max(_noise_reaches(z), DOWNWARD_FACTOR * _deepest_dip(level, baseline, z))
+    least = max(_noise_reaches(z, high), DOWNWARD_FACTOR * _deepest_dip(level, baseline, z))
     bar = _bar(heights, least, len(level) / POINTS_PER_SPIKE)
     free_from = 0
     for first, last in excursions:
@@ -240,9 +241,16 @@ def _deepest_dip(level: NDArray[np.float64], baseline: NDArray[np.float64], z: N
     return deepest
 
 
-def _noise_reaches(z: NDArray[np.float64]) -> float:
-    """The height that noise exceeds once in a hundred series of this length, if its upper tail is exponential."""
-    shoulder, tail = np.quantile(z, (1 - SHOULDER_SHARE, 1 - TAIL_SHARE))
+def _noise_reaches(z: NDArray[np.float64], high: list[tuple[int, int]]) -> float:
+    """The height that noise exceeds in one series of ten of this length, if its upper tail is exponential.
+
+    Neighbours in one excursion are one event, so each counts with its peak only, as is usual for extremes.
+    """
+    single = np.ones(len(z), dtype=bool)
+    for first, last in high:
+        single[first : last + 1] = False
+        single[first + int(np.argmax(z[first : last + 1]))] = True
+    shoulder, tail = np.quantile(z[single], (1 - SHOULDER_SHARE, 1 - TAIL_SHARE))
     decay = float(tail - shoulder) / np.log(SHOULDER_SHARE / TAIL_SHARE)
     return float(max(NORMAL_EXTREME_Z, tail + decay * np.log(TAIL_SHARE * len(z) / FALSE_ALARMS)))
 
