@@ -29,6 +29,9 @@ EARLIEST_WALL_TIME_S = 946_684_800.0  # 2000-01-01
 LATEST_WALL_TIME_S = 4_102_444_800.0  # 2100-01-01
 WALL_TIME_UNITS_PER_S = (1.0, 1e3, 1e6, 1e9)
 
+Curve = tuple[NDArray[np.float64], NDArray[np.bool_]]
+"""The values ``[T]`` of a tag, and the rows ``[T]`` in which it was recorded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -132,16 +135,13 @@ def run_from_table(table: Table, origin: Origin, notes: Notes = Notes(), *, step
     )
 
 
-Curve = tuple[NDArray[np.float64], NDArray[np.bool_]]
-
-
 def _curves(
     metrics: Mapping[str, Column],
     words: Mapping[str, NDArray[np.object_]],
     split: NDArray[np.object_],
     split_column: str | None,
 ) -> dict[str, Curve]:
-    """Each tag's values ``[T]`` and the rows ``[T]`` in which it was recorded."""
+    """The curve of each tag: one a column, or one a column and part of the data, or one a word in a long table."""
     long_tag = next((name for name in words if normalised(name) in LONG_TAG_NAMES and name != split_column), None)
     if long_tag is not None and len(metrics) == 1:
         ((_, column),) = metrics.items()
@@ -198,10 +198,8 @@ def _restarts(
         if start > 0:
             after, before = int(step[start]), int(step[start - 1])
             restarts.append(Restart(after, before, "session" if after > before else "step-back", where))
-        inside = [(at_step, at[(at >= start) & (at < end)], at) for at_step, at in distinct.values()]
-        restarts += find_common_restarts(
-            [(at_step[(at >= start) & (at < end)], between) for at_step, between, at in inside], where=where
-        )
+        inside = [(at_step, at, (at >= start) & (at < end)) for at_step, at in distinct.values()]
+        restarts += find_common_restarts([(at_step[here], at[here]) for at_step, at, here in inside], where=where)
     return tuple(restarts)
 
 
@@ -271,5 +269,6 @@ def _is_row_number(name: str, column: Column) -> bool:
 
 
 def _newest_first(step: NDArray[np.int64]) -> bool:
-    """Whether a table lists its last step first: at least three rows, each before the one above it."""
-    return len(step) > 2 and bool(np.all(step[1:] < step[:-1]))
+    """Whether a table lists its last step first: at least three different steps, none after the one above it."""
+    strides = np.diff(step)
+    return bool(np.all(strides <= 0)) and int(np.sum(strides < 0)) >= 2

@@ -92,37 +92,45 @@ def _units_beside_events(folder: Folder) -> list[RunFiles]:
     table else. Tables that differ in a word like ``train`` and ``val`` are parts of one unit; tables that differ in
     their suffix are the same run twice."""
     units: list[RunFiles] = []
-    tables: dict[str, list[tuple[str, str, Path]]] = {}
+    tables: list[tuple[str, Path]] = []
     for name, paths in folder.logs.items():
         if name == tensorboard.FORMAT.name:
             continue
         if BY_NAME[name].joins:
             files = tuple((path.parent.relative_to(folder.path).as_posix(), path) for path in paths)
             units.append(RunFiles(folder.path, _name(folder.path), name, files))
-            continue
-        for path in paths:
-            stem, part = _without_split(path.stem)
-            tables.setdefault(stem, []).append((part, name, path))
-    for stem, found in tables.items():
-        parts = {part for part, _, _ in found}
-        if len(parts) > 1:
-            best = min((name for _, name, _ in found), key=rank)
-            files = tuple((part, path) for part, name, path in found if name == best)
-            units.append(RunFiles(folder.path, stem or _name(folder.path), best, files))
-            continue
-        ranked = sorted(found, key=lambda each: rank(each[1]))
-        first, *rest = (RunFiles(path, path.stem, name, (("", path),)) for _, name, path in ranked)
-        units.append(RunFiles(first.root, first.name, first.format, first.files, tuple(rest)))
+        else:
+            tables += [(name, path) for path in paths]
+    tables.sort(key=lambda table: rank(table[0]))
+    return [*units, *_units_of_tables(folder, tables)]
+
+
+def _units_of_tables(folder: Folder, tables: list[tuple[str, Path]]) -> list[RunFiles]:
+    by_rest: dict[tuple[str, str], dict[str, Path]] = {}
+    for name, path in tables:
+        rest, part = _without_split(path.stem)
+        if part:
+            by_rest.setdefault((name, rest), {}).setdefault(part, path)
+    parted = {key: parts for key, parts in by_rest.items() if len(parts) > 1}
+    units = [
+        RunFiles(folder.path, rest or _name(folder.path), name, tuple(parts.items()))
+        for (name, rest), parts in parted.items()
+    ]
+    in_parts = {path for parts in parted.values() for path in parts.values()}
+    by_stem: dict[str, list[RunFiles]] = {}
+    for name, path in tables:
+        if path not in in_parts:
+            by_stem.setdefault(path.stem, []).append(RunFiles(path, path.stem, name, (("", path),)))
+    for best, *others in by_stem.values():
+        units.append(RunFiles(best.root, best.name, best.format, best.files, tuple(others)))
     return units
 
 
 def _without_split(stem: str) -> tuple[str, str]:
     """A file's stem without the word that says which part of the data it is about, and that word in our spelling."""
-    for word in words(stem):
-        if word in SPLITS:
-            at = stem.lower().find(word)
-            rest = stem[:at] + stem[at + len(word) :]
-            return rest.strip("_-. "), SPLITS[word]
+    for word in sorted(words(stem) & SPLITS.keys(), key=lambda word: (-len(word), word)):
+        at = stem.lower().find(word)
+        return (stem[:at] + stem[at + len(word) :]).strip("_-. "), SPLITS[word]
     return stem, ""
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from trainvitals.errors import LogError
 from trainvitals.formats.event_tags import HPARAMS_FOLDER
 from trainvitals.formats.files import read_head
 from trainvitals.formats.folders import Folder
@@ -58,7 +59,10 @@ def _belongs_to_parent(path: Path, folders: Mapping[Path, Folder], with_events: 
         return False
     if HPARAMS_FOLDER.fullmatch(path.name):
         return True
-    return _made_by_add_scalars(path, folders[path].logs[FORMAT.name], folders[parent].logs[FORMAT.name])
+    try:
+        return _made_by_add_scalars(path, folders[path].logs[FORMAT.name], folders[parent].logs[FORMAT.name])
+    except LogError:
+        return False
 
 
 def _made_by_add_scalars(path: Path, files: list[Path], files_of_parent: list[Path]) -> bool:
@@ -84,5 +88,5 @@ def _made_by_add_scalars(path: Path, files: list[Path], files_of_parent: list[Pa
 
 def _holds_one_record(file: Path) -> bool:
     """Whether an event file holds its version alone, as one does whose process died right away."""
-    length = int.from_bytes(read_head(file, LENGTH_BYTES), "little")
-    return file.stat().st_size <= length + FRAME_BYTES
+    head = read_head(file, EVIDENCE_BYTES)
+    return len(head) <= int.from_bytes(head[:LENGTH_BYTES], "little") + FRAME_BYTES

@@ -18,14 +18,14 @@ HEAD_BYTES = 16 * 1024
 SNIFFED_SUFFIXES = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".log", ".txt"})
 
 # Folders that hold programs and their data, never logs; hidden folders are left out as well.
-SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages", "venv", "env"})
+SKIPPED_FOLDERS = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 
 OnSkip = Callable[[LogError], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """The log files that lie directly in one folder, by the name of their format, and its subfolders' names."""
+    """The log files that lie directly in one folder, by the name of their format."""
 
     path: Path
     logs: dict[str, list[Path]] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def scan(root: Path, on_skip: OnSkip) -> Tree:
 
     Args:
         root: the folder.
-        on_skip: told of each folder that cannot be read.
+        on_skip: told of each folder and file that cannot be read.
     """
     tree = Tree()
     seen: set[tuple[int, int]] = set()
@@ -73,11 +73,13 @@ def scan(root: Path, on_skip: OnSkip) -> Tree:
             on_skip(unreadable(path, error))
             continue
         for entry in entries:
-            if entry.is_dir():
-                if not entry.name.startswith(".") and entry.name not in SKIPPED_FOLDERS:
+            try:
+                if entry.is_file():
+                    _add_file(tree, path, entry)
+                elif entry.is_dir() and not entry.name.startswith(".") and entry.name not in SKIPPED_FOLDERS:
                     (linked if entry.is_symlink() else to_do).append(path / entry.name)
-            elif entry.is_file():
-                _add_file(tree, path, entry, on_skip)
+            except OSError as error:
+                on_skip(unreadable(path / entry.name, error))
     return tree
 
 
@@ -93,22 +95,16 @@ def format_of(name: str, head: bytes) -> str | None:
     return next((each.name for each in FORMATS if each.recognise(name, head)), None)
 
 
-def _add_file(tree: Tree, folder: Path, entry: os.DirEntry[str], on_skip: OnSkip) -> None:
+def _add_file(tree: Tree, folder: Path, entry: os.DirEntry[str]) -> None:
+    """Put a file into the tree if it is a log; not a link to another file of the same folder, which is there itself."""
     tree.files_seen += 1
     path = folder / entry.name
     sniffed = PurePath(entry.name.lower()).suffix in SNIFFED_SUFFIXES
-    try:
-        head = _head(path) if sniffed else b""
-        name = format_of(entry.name, head)
-        if name is None:
-            return
-        if entry.stat().st_size == 0:
-            tree.empty_logs.append(path)
-            return
-        if entry.is_symlink() and path.resolve().is_relative_to(folder.resolve()):
-            return
-    except OSError as error:
-        on_skip(unreadable(path, error))
+    name = format_of(entry.name, _head(path) if sniffed else b"")
+    if name is None or (entry.is_symlink() and path.resolve().parent == folder.resolve()):
+        return
+    if entry.stat().st_size == 0:
+        tree.empty_logs.append(path)
         return
     tree.folders.setdefault(folder, Folder(folder)).logs.setdefault(name, []).append(path)
 

@@ -58,26 +58,9 @@ SPLITS = {
 _PREFERENCE = {name: i for i, name in enumerate((*STEP_NAMES, *BATCH_NAMES, *EPOCH_NAMES))}
 _LOSS_WORDS = frozenset({"loss", "losses", "nll", "perplexity", "ppl", "bpb", "elbo", "cost"})
 _METRIC_WORDS = frozenset(
-    {
-        *("acc", "accuracy", "top1", "top5", "precision", "recall", "f1", "auc", "auroc", "iou", "miou", "dice", "map"),
-        *(
-            "map50",
-            "mse",
-            "mae",
-            "rmse",
-            "psnr",
-            "ssim",
-            "fid",
-            "bleu",
-            "rouge",
-            "wer",
-            "cer",
-            "reward",
-            "return",
-            "lr",
-        ),
-        *("error", "kl", "entropy", "objective"),
-    }
+    {"acc", "accuracy", "top1", "top5", "precision", "recall", "f1", "auc", "auroc", "iou", "miou", "dice"}
+    | {"map", "map50", "mse", "mae", "rmse", "psnr", "ssim", "fid", "bleu", "rouge", "wer", "cer", "error"}
+    | {"reward", "return", "lr", "kl", "entropy", "objective"}
 )
 _ANY_WORD = re.compile(
     "|".join(sorted(_LOSS_WORDS | _METRIC_WORDS | {"step", "epoch", "iter"})).encode(), re.IGNORECASE

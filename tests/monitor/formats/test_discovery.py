@@ -7,10 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from trainvitals.errors import LogError
 from trainvitals.eventfile.writer import EventFileWriter
 from trainvitals.formats.discovery import find_runs
+from trainvitals.formats.folders import SNIFFED_SUFFIXES, format_of
+from trainvitals.formats.registry import BY_NAME
 
 CSV = "epoch,loss\n0,3.0\n1,2.0\n"
 STATE = json.dumps({"global_step": 10, "log_history": [{"step": 10, "loss": 1.0}]})
@@ -172,8 +176,13 @@ def test_one_table_makes_its_folder_a_run_and_several_are_a_run_each(tmp_path):
 def test_tables_of_the_parts_of_the_data_are_one_run(tmp_path):
     text(tmp_path / "run" / "train_log.csv")
     text(tmp_path / "run" / "val_log.csv")
-    (run,) = find_runs(tmp_path)
-    assert sorted(prefix for prefix, _ in run.files) == ["train", "val"]
+    text(tmp_path / "run" / "log.csv")
+    joined, alone = find_runs(tmp_path)
+    assert [(prefix, path.name) for prefix, path in joined.files] == [
+        ("train", "train_log.csv"),
+        ("val", "val_log.csv"),
+    ]
+    assert [path.name for _, path in alone.files] == ["log.csv"]
 
 
 def test_what_is_no_log_is_passed_over(tmp_path):
@@ -197,7 +206,15 @@ def test_a_tree_that_leads_back_to_itself_is_walked_once(tmp_path):
     (tmp_path / "a" / "run" / "up").symlink_to(tmp_path)
     (tmp_path / "aa_latest").symlink_to(tmp_path / "a" / "run")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "ouroboros").symlink_to(tmp_path / "ouroboros")
     assert list(found(tmp_path)) == ["a/run"]
+
+
+def test_a_link_beside_the_log_that_it_leads_to_is_no_second_run(tmp_path):
+    text(tmp_path / "exp7.csv")
+    (tmp_path / "latest.csv").symlink_to(tmp_path / "exp7.csv")
+    (run,) = find_runs(tmp_path)
+    assert [path.name for _, path in run.files] == ["exp7.csv"]
 
 
 def test_a_linked_folder_outside_the_tree_is_followed(tmp_path):
@@ -250,6 +267,13 @@ def test_a_file_that_was_named_is_read_by_what_is_in_it(tmp_path):
     assert find_runs(text(tmp_path / "state.json", STATE))[0].format == "hf-trainer-state"
     (only,) = find_runs(events(tmp_path / "run", "loss"))
     assert (only.format, only.files) == ("tensorboard", (("", only.root),))
+
+
+@given(
+    st.sampled_from(sorted(SNIFFED_SUFFIXES)), st.one_of(st.binary(max_size=80), st.text(max_size=80).map(str.encode))
+)
+def test_any_first_bytes_are_recognised_or_not(suffix, head):
+    assert format_of(f"file{suffix}", head) in {None, *BY_NAME}
 
 
 def make_loop(folder: Path) -> Path:
