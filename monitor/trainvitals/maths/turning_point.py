@@ -71,7 +71,7 @@ def turning_point(value: Floats) -> TurningPoint:
     The curve becomes at most twenty blocks, robust against spikes; a running median of three of them finds the best
     level, so that one lucky value is no best. The noise is the larger of two estimates: second differences of the
     blocks, which see the wobble from block to block, and the distance from a parabola after the best, which sees a
-    slower wandering too. What the curve rose and fell again before (the largest depth of
+    slower wandering. What the curve rose and fell again before (the largest depth of
     a bump in the smoothed blocks) tells a saw-tooth from a turn.
 
     Raises:
@@ -82,6 +82,7 @@ def turning_point(value: Floats) -> TurningPoint:
     blocks = block_means(np.arange(len(value), dtype=np.float64), value, BLOCKS)
     smooth = running_median(blocks.value, 3)
     best = int(np.argmin(smooth[1:-1])) + 1
+    settled = smooth[:-1]  # the last median has two values only and follows either of them
     after = len(blocks) - 1 - best
     end = blocks.value[-max(END_BLOCKS, after // 3) :]
     best_level = float(smooth[best])
@@ -92,7 +93,7 @@ def turning_point(value: Floats) -> TurningPoint:
         rise=float(np.median(end)) - best_level,
         low_end=float(np.sort(end)[1]) - best_level,
         noise=_noise(blocks.value, best),
-        healed_rise=_deepest_bump(smooth[:-1]),  # the last median has two values only and follows either of them
+        healed_rise=_deepest_bump(settled),
         fall=float(blocks.value[0]) - best_level,
         blocks=len(blocks),
         blocks_after=after,
@@ -106,7 +107,8 @@ def _smallest_near(value: Floats, start: NDArray[np.int64], block: int) -> int:
 
 
 def _noise(blocks: NDArray[np.float64], best: int) -> float:
-    after = blocks[best:]
+    """The larger of the wobble from block to block and the slower wandering around a parabola after the best."""
+    after = blocks[best:-1]  # one wild value at the very end would bend the parabola
     if len(after) < POINTS_FOR_A_PARABOLA:
         return difference_noise_sd(blocks)
     time = np.linspace(-1.0, 1.0, len(after))
