@@ -13,6 +13,9 @@ from trainvitals.reporters.run_block import STATUS_STYLES
 from trainvitals.reporters.visible import visible
 
 LONGEST_NAME = 36
+# A rule's name is for searching: it is not broken in two where the line can be broken elsewhere.
+LONGEST_RULE = len("learning-rate-exhausted")
+WIDEST_PROGRESS = 16
 _ORDER = (Status.ERROR, Status.WARNING, Status.UNDETERMINED, Status.HEALTHY)
 
 
@@ -21,10 +24,10 @@ def run_table(diagnoses: Sequence[Diagnosis]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("RUN", no_wrap=True)
     table.add_column("STATUS", no_wrap=True)
-    table.add_column("WHAT", overflow="fold")
+    table.add_column("WHAT", overflow="fold", min_width=LONGEST_RULE)
     table.add_column("SINCE", justify="right", no_wrap=True)
     table.add_column("LOSS", justify="right", no_wrap=True)
-    table.add_column("PROGRESS", no_wrap=True)
+    table.add_column("PROGRESS", max_width=WIDEST_PROGRESS)
     for diagnosis in sorted(diagnoses, key=lambda diagnosis: (_ORDER.index(diagnosis.status), diagnosis.id)):
         table.add_row(*(_row(diagnosis)))
     return table
