@@ -7,55 +7,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from trainvitals.eventfile.assembly import assembled, without_tags
 from trainvitals.eventfile.columns import EventColumns, HistogramColumns, SessionStart, Text
 from trainvitals.eventfile.event import Histogram, HyperParameters, LocatedHistogram, Matrix, Scalar, Strings
 from trainvitals.eventfile.histogram import summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from trainvitals.eventfile.assembly import Chunk, FirstRow, Piece, Row
     from trainvitals.eventfile.event import Event
     from trainvitals.eventfile.problems import ProblemLedger
     from trainvitals.eventfile.tag_dictionary import TagDictionary
-
-    # For each of some record numbers, how many scalars of the window stand before that record.
-    _FirstRow = Callable[[NDArray[np.int64]], NDArray[np.int64]]
-
-
-class Piece(NamedTuple):
-    """Scalars of ``n`` records that look alike, with ``m`` scalars each.
-
-    Args:
-        record: ``[n]`` number of each record in its window, ascending; step, wall_time: ``[n]``.
-        code: ``[n, 1]`` or ``[1, m]``; value: ``[n, m]``, float32 or float64.
-        in_tensor: whether these are tensors, which are scalars only if their plugin does not say otherwise.
-    """
-
-    record: NDArray[np.int64]
-    step: NDArray[np.int64]
-    wall_time: NDArray[np.float64]
-    code: NDArray[np.int32]
-    value: NDArray[np.floating[Any]]
-    in_tensor: bool
-
-    def take(self, row: NDArray[np.bool_]) -> Piece:
-        """The records that ``row`` selects."""
-        code = self.code[row] if len(self.code) > 1 or len(row) == 1 else self.code
-        return Piece(self.record[row], self.step[row], self.wall_time[row], code, self.value[row], self.in_tensor)
-
-
-class _Chunk(NamedTuple):
-    """The scalars of one window in file order."""
-
-    code: NDArray[np.int32]
-    step: NDArray[np.int64]
-    wall_time: NDArray[np.float64]
-    value: NDArray[np.floating[Any]]
-
-
-_EMPTY = _Chunk(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32))
 
 
 class _HistogramRow(NamedTuple):
@@ -90,14 +55,14 @@ class Collector:
         self._file_version: str | None = None
 
     def _begin_window(self) -> None:
-        # A row is (record, code, step, wall time, value).
-        self.rows: list[tuple[int, int, int, float, float]] = []
+        self.rows: list[Row] = []
         self._tensor_rows: list[int] = []
         self._narrow = True
         self._pieces: list[Piece] = []
         self._starts: list[tuple[int, int, float]] = []
         self._histograms: list[_HistogramRow] = []
         self._strings: list[tuple[int, int, int, Strings]] = []
+        self._settings: list[tuple[int, HyperParameters]] = []
 
     def add_piece(self, piece: Piece) -> None:
         """Scalars of many records at once."""
@@ -130,9 +95,7 @@ class Collector:
             elif isinstance(content, Strings):
                 self._strings.append((record, code, step, content))
             elif isinstance(content, HyperParameters):
-                from trainvitals.eventfile.protobuf import decode_hyper_parameters
-
-                self._hyper_parameters |= decode_hyper_parameters(content.content)
+                self._settings.append((record, content))
         if len(set(scalar_codes)) < len(scalar_codes):
             self._problems.add("duplicate-tag", offset, len(scalar_codes) - len(set(scalar_codes)))
 
@@ -145,11 +108,12 @@ class Collector:
         self._tags.settle()
         self._drop_other_plugins()
         self.rows.sort(key=itemgetter(0))
-        chunk, first_row = self._assembled(len(offsets)) if self._pieces else self._from_rows()
+        chunk, first_row = assembled(self._pieces, self.rows, len(offsets), rows_are_narrow=self._narrow)
         self._note_problems(chunk, first_row, offsets)
         self._take_starts(first_row)
         self._take_histograms(first_row)
         self._take_texts()
+        self._take_settings()
         if len(chunk.step):
             columns: tuple[NDArray[Any], ...] = chunk
             for parts, column in zip(self._columns, columns, strict=True):
@@ -160,16 +124,13 @@ class Collector:
     def columns(self, *, replaced: bool) -> EventColumns:
         """Everything that was gathered. Call it once: it gives its memory away."""
         nothing = EventColumns.empty(self._tags.names, histograms=self.decodes_histograms)
-        histograms = self._histogram_columns
         return EventColumns(
             tags=nothing.tags,
             tag_code=_joined(self._columns[0], nothing.tag_code),
             step=_joined(self._columns[1], nothing.step),
             wall_time=_joined(self._columns[2], nothing.wall_time),
             value=_joined(self._columns[3], nothing.value),
-            histograms=HistogramColumns.joined(self._histogram_columns)
-            if self._histogram_columns
-            else nothing.histograms,
+            histograms=HistogramColumns.joined([*self._histogram_columns, nothing.histograms]),
             session_starts=tuple(self._session_starts),
             texts=tuple(self._texts),
             hyper_parameters=self._hyper_parameters,
@@ -190,55 +151,13 @@ class Collector:
         dropped = {index for index in self._tensor_rows if self.rows[index][1] in excluded}
         self.rows = [row for index, row in enumerate(self.rows) if index not in dropped]
         self._pieces = [
-            kept for piece in self._pieces for kept in (_without(piece, excluded) if piece.in_tensor else [piece])
+            kept for piece in self._pieces for kept in (without_tags(piece, excluded) if piece.in_tensor else [piece])
         ]
 
-    def _from_rows(self) -> tuple[_Chunk, _FirstRow]:
-        """The scalars of records that were decoded one by one, and how many stand before a record."""
-        if not self.rows:
-            return _EMPTY, np.zeros_like
-        record, code, step, wall_time, value = zip(*self.rows, strict=True)
-        records = np.array(record)
-        chunk = _Chunk(
-            np.array(code, np.int32),
-            np.array(step, np.int64),
-            np.array(wall_time, np.float64),
-            _narrowed(np.array(value, np.float64), certainly=self._narrow),
-        )
-        return chunk, lambda wanted: np.searchsorted(records, wanted)
-
-    def _assembled(self, records: int) -> tuple[_Chunk, _FirstRow]:
-        """The same for pieces and single records together."""
-        single, rank_of = self._from_rows()
-        record_of_row = np.array([row[0] for row in self.rows], np.int64)
-        counts = np.bincount(record_of_row, minlength=records)
-        for piece in self._pieces:
-            counts[piece.record] = piece.value.shape[1]
-        end = np.cumsum(counts)
-        first_row = end - counts
-        values = [_narrowed(piece.value, certainly=piece.value.dtype == np.float32) for piece in self._pieces]
-        total = int(end[-1])
-        one_each = total == records and counts.max() == 1
-        chunk = _Chunk(
-            np.empty(total, np.int32),
-            np.empty(total, np.int64),
-            np.empty(total, np.float64),
-            np.empty(total, np.result_type(single.value, *values)),
-        )
-        row = np.arange(len(record_of_row))
-        _put(chunk, first_row[record_of_row] + row - rank_of(record_of_row), single)
-        for piece, value in zip(self._pieces, values, strict=True):
-            at = piece.record if one_each else first_row[piece.record]
-            if value.shape[1] > 1:
-                at = at[:, None] + np.arange(value.shape[1])
-                _put(chunk, at, _Chunk(piece.code, piece.step[:, None], piece.wall_time[:, None], value))
-            else:
-                _put(chunk, at, _Chunk(piece.code[:, 0], piece.step, piece.wall_time, value[:, 0]))
-        return chunk, first_row.take
-
-    def _note_problems(self, chunk: _Chunk, first_row: _FirstRow, offsets: Sequence[int] | NDArray[np.int64]) -> None:
-        if not len(chunk.step) or (chunk.step.min() >= 0 and np.isfinite(chunk.wall_time.sum())):
-            return
+    def _note_problems(self, chunk: Chunk, first_row: FirstRow, offsets: Sequence[int] | NDArray[np.int64]) -> None:
+        with np.errstate(all="ignore"):
+            if not len(chunk.step) or (chunk.step.min() >= 0 and np.isfinite(chunk.wall_time.sum())):
+                return
         for kind, wrong in (
             ("nan-wall-time", ~np.isfinite(chunk.wall_time)),
             ("negative-step", chunk.step < 0),
@@ -248,7 +167,7 @@ class Collector:
                 record = int(np.searchsorted(rows_before, np.argmax(wrong), "right")) - 1
                 self._problems.add(kind, int(offsets[record]), int(wrong.sum()))
 
-    def _take_starts(self, first_row: _FirstRow) -> None:
+    def _take_starts(self, first_row: FirstRow) -> None:
         self._starts.sort(key=itemgetter(0))
         rows = first_row(np.array([record for record, _, _ in self._starts], np.int64)) + self._count
         self._session_starts += [
@@ -262,7 +181,13 @@ class Collector:
                 text = "\n".join(element.decode("utf-8", "replace") for element in strings.elements)
                 self._texts.append(Text(self._tags.names[code], step, text))
 
-    def _take_histograms(self, first_row: _FirstRow) -> None:
+    def _take_settings(self) -> None:
+        for _, settings in sorted(self._settings, key=itemgetter(0)):
+            from trainvitals.eventfile.protobuf import decode_hyper_parameters
+
+            self._hyper_parameters |= decode_hyper_parameters(settings.content)
+
+    def _take_histograms(self, first_row: FirstRow) -> None:
         chosen = sorted(
             (
                 histogram
@@ -294,31 +219,3 @@ def _joined(parts: list[NDArray[Any]], nothing: NDArray[Any]) -> NDArray[Any]:
         joined = np.concatenate(parts)
     parts.clear()
     return joined
-
-
-def _put(chunk: _Chunk, at: NDArray[np.int64], scalars: _Chunk) -> None:
-    """Writes scalars to their places."""
-    chunk.code[at] = scalars.code
-    chunk.step[at] = scalars.step
-    chunk.wall_time[at] = scalars.wall_time
-    # A signalling NaN is a value like any other here.
-    with np.errstate(invalid="ignore"):
-        chunk.value[at] = scalars.value
-
-
-def _narrowed(values: NDArray[np.floating[Any]], *, certainly: bool) -> NDArray[np.floating[Any]]:
-    """As float32, unless that would lose something."""
-    with np.errstate(all="ignore"):
-        narrow = values.astype(np.float32, copy=False)
-    return narrow if certainly or np.array_equal(narrow, values, equal_nan=True) else values
-
-
-def _without(piece: Piece, codes: list[int]) -> list[Piece]:
-    """The piece without the scalars of these tags."""
-    kept = ~np.isin(piece.code, codes)
-    if kept.all():
-        return [piece]
-    if len(piece.code) == 1:
-        position = np.flatnonzero(kept[0])
-        return [piece._replace(code=piece.code[:, position], value=piece.value[:, position])] if len(position) else []
-    return [piece.take(kept[:, 0])]

@@ -52,6 +52,8 @@ class HistogramColumns:
     @classmethod
     def joined(cls, parts: Sequence[HistogramColumns]) -> HistogramColumns:
         """All histograms of the parts in order; at least one part, all of them decoded or none."""
+        if len(parts) == 1:
+            return parts[0]
         statistics = [part.statistics for part in parts if part.statistics is not None]
         return cls(
             np.concatenate([part.tag_code for part in parts]),

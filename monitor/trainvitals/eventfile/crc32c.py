@@ -49,7 +49,7 @@ def crc32c_with_numpy(data: bytes | bytearray | memoryview | NDArray[Any], start
     octets = np.frombuffer(data, np.uint8)
     register = start ^ _ALL_ONES
     if len(octets) < _SHORT:
-        table = _byte_table().tolist()
+        table = byte_table().tolist()
         for octet in octets.tolist():
             register = table[(register ^ octet) & 0xFF] ^ (register >> 8)
         return register ^ _ALL_ONES
@@ -75,7 +75,7 @@ def _advance_in_pieces(octets: NDArray[np.uint8], register: int) -> int:
 
 
 @functools.cache
-def _byte_table() -> NDArray[np.uint32]:
+def byte_table() -> NDArray[np.uint32]:
     """What each byte does to a register of zeros."""
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
@@ -86,7 +86,7 @@ def _byte_table() -> NDArray[np.uint32]:
 @functools.cache
 def _pair_table() -> NDArray[np.uint32]:
     """What each pair of bytes does to a register of zeros."""
-    table = _byte_table()
+    table = byte_table()
     pairs = np.arange(1 << 16, dtype=np.uint32)
     for _ in range(2):
         pairs = table[pairs & 0xFF] ^ (pairs >> 8)
@@ -99,7 +99,7 @@ def _zeros_tables(count: int) -> NDArray[np.uint32]:
     basis = np.uint32(1) << np.arange(32, dtype=np.uint32)
     if count == _PIECE_SIZE:
         for _ in range(count):
-            basis = _byte_table()[basis & 0xFF] ^ (basis >> 8)
+            basis = byte_table()[basis & 0xFF] ^ (basis >> 8)
     else:
         half = _zeros_tables(count // 2)
         basis = _through(half, _through(half, basis))

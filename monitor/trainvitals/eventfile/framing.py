@@ -157,7 +157,8 @@ def _headers(window: Window, at: int) -> Iterator[int]:
     piece = _FIRST_PIECE
     while at <= last:
         stop = min(at + piece, last + 1)
-        candidates = at + np.flatnonzero(words[at + 4 : stop + 4] == 0)
+        # No length below the limit has a checksum of zero; without this, long zeros would be one candidate a byte.
+        candidates = at + np.flatnonzero((words[at + 4 : stop + 4] == 0) & (words[at + 8 : stop + 8] != 0))
         sizes = words[candidates]
         matching = header_checksums(sizes) == words[candidates + 8]
         yield from candidates[matching & (sizes < RECORD_SIZE_LIMIT)].tolist()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainvitals.eventfile.collector import Piece
+from trainvitals.eventfile.assembly import Piece
 from trainvitals.eventfile.record import FOOTER_SIZE
 from trainvitals.eventfile.tag_index import UNKNOWN
 from trainvitals.eventfile.wire import Content
