@@ -19,9 +19,9 @@ Matrix = NDArray[np.float64]
 # Exponents of the power law; real language-model curves lie between 0.4 and 0.6, slow ones near 0.1.
 EXPONENTS = np.concatenate(([0.02, 0.05], np.arange(0.1, 2.05, 0.1)))
 # Time constants of the exponential and widths of the logistic law, as shares of the time that is fitted.
-TIME_CONSTANTS = np.geomspace(0.01, 3.0, 30)
-LOGISTIC_WIDTHS = np.geomspace(0.01, 0.3, 8)
-LOGISTIC_MIDDLES = np.linspace(0.05, 0.95, 19)
+TIME_CONSTANTS = np.geomspace(0.01, 3.0, 45)
+LOGISTIC_WIDTHS = np.geomspace(0.01, 0.3, 16)
+LOGISTIC_MIDDLES = np.linspace(0.05, 0.95, 37)
 # An optimizer of constant speed, such as Adam on a small problem, arrives at the vertex of a parabola.
 VERTEX_ARRIVALS = np.linspace(0.1, 2.0, 39)
 
