@@ -34,8 +34,8 @@ POINTS_PER_SPIKE = 25
 # with them their neighbours down to the second bound, where an excursion also begins and ends.
 FLAGGED_Z, RETURN_Z = 7.0, 3.0
 # The baseline's window: wide enough that a spike is a minority in it, narrow enough to follow the trend.
-WINDOW_FRACTION = 0.1
-SMALLEST_WINDOW, LARGEST_WINDOW = 11, 257
+WINDOW_FRACTION = 0.2
+SMALLEST_WINDOW, LARGEST_WINDOW = 11, 513
 # A median deviation of fewer points varies by more than a quarter itself.
 SMALLEST_NOISE_WINDOW = 51
 MINIMUM_POINTS = 30

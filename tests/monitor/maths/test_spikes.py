@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -40,9 +42,7 @@ def test_size_and_baseline_are_those_of_the_spike():
     assert spike.z == pytest.approx(np.log(1.5) / 0.01, rel=0.4)
 
 
-@pytest.mark.parametrize(
-    ("length", "recovery"), [(1, Recovery.BENIGN), (4, Recovery.BENIGN), (25, Recovery.LINGERING)]
-)
+@pytest.mark.parametrize(("length", "recovery"), [(1, Recovery.BENIGN), (4, Recovery.BENIGN), (25, Recovery.LINGERING)])
 def test_how_long_it_takes_to_recover_tells_benign_from_lingering(length, recovery):
     loss = noisy()
     loss[300 : 300 + length] *= 1.4
@@ -119,4 +119,4 @@ def test_any_finite_values_give_spikes_in_order_within_the_series(values):
     spikes = find_spikes(step, np.array(values))
     for spike in spikes:
         assert 0 <= spike.first <= spike.peak <= spike.last < len(values)
-    assert all(one.last < other.first for one, other in zip(spikes, spikes[1:], strict=False))
+    assert all(one.last < other.first for one, other in pairwise(spikes))

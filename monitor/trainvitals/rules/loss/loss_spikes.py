@@ -9,6 +9,7 @@ import numpy as np
 
 from trainvitals.maths.spikes import Recovery, Spike, find_spikes
 from trainvitals.model import Evidence, Finding, Severity
+from trainvitals.rules import logging_lines
 from trainvitals.rules.loss.explanations import rate_raised
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -115,7 +116,7 @@ class LossSpikes(Rule[Spikes]):
             return NotEnough()
         loss = view.train_loss or view.val_loss
         if loss is None:
-            return NotEnough(("train_loss",), "vitals.log(loss=loss)")
+            return NotEnough(("train_loss",), logging_lines.TRAIN_LOSS)
         curve = loss.curve
         spikes = find_spikes(curve.step, curve.value, breaks=loss.restarts)
         rate = view.learning_rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from trainvitals.model import Evidence, Finding, Severity
+from trainvitals.rules import logging_lines
 from trainvitals.rules.loss.non_finite_events import Event, non_finite_events
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -90,7 +91,7 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
 
     def measure(self, view: RunView) -> tuple[Event, ...] | NotEnough:
         if not view.losses:
-            return NotEnough(("train_loss",), "vitals.log(loss=loss)")
+            return NotEnough(("train_loss",), logging_lines.TRAIN_LOSS)
         return non_finite_events(view)
 
     def judge(self, measurement: tuple[Event, ...], limits: Mapping[str, float]) -> list[Finding]:

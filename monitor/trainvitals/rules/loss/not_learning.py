@@ -10,6 +10,7 @@ import numpy as np
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import block_means, mad_scale
 from trainvitals.model import Evidence, Finding, Series, Severity, Verdict
+from trainvitals.rules import logging_lines
 from trainvitals.rules.loss.chance import chance_classes
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
@@ -147,7 +148,7 @@ class NotLearning(Rule[Stillness]):
             return NotEnough()
         loss = view.train_loss or view.val_loss
         if loss is None:
-            return NotEnough(("train_loss",), "vitals.log(loss=loss)")
+            return NotEnough(("train_loss",), logging_lines.TRAIN_LOSS)
         if len(loss) < 3:
             return NotEnough()
         return _stillness(loss, view)

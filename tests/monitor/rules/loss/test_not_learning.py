@@ -1,0 +1,114 @@
+"""A loss that never left its level is found; slow, noisy, converged, warming and late learners are not accused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.monitor.rules.views import findings, make_view, severities
+
+from trainvitals.rules.loss.not_learning import NotLearning
+from trainvitals.signals import Metric, Signals
+from trainvitals.synth import SHAPES, healthy_run
+from trainvitals.view import RunView
+
+RULE = NotLearning()
+POINTS = 300
+STEPS = 10 * np.arange(POINTS)
+TEN_CLASSES = np.log(10.0)
+
+
+def noise(sd, points=POINTS, seed=0):
+    return np.exp(sd * np.random.default_rng(seed).standard_normal(points))
+
+
+def view_of(loss, accuracy=None, val=None, rate=None, *, supervised=True, first=0):
+    steps = first + 10 * np.arange(len(loss))
+    columns = {"loss": (steps, loss)}
+    for tag, values in (("accuracy", accuracy), ("val", val), ("rate", rate)):
+        if values is not None:
+            columns[tag] = (np.linspace(first, steps[-1], len(values)).astype(int), values)
+    signals = Signals(
+        train_loss=("loss",),
+        val_loss={"": "val"} if val is not None else {},
+        learning_rate=("rate",) if rate is not None else (),
+        metrics=(Metric("accuracy", "up", "train"),) if accuracy is not None else (),
+        supervised=supervised,
+    )
+    return make_view(columns, signals)
+
+
+CHANCE = 0.1 * noise(0.05, 30)
+
+
+def test_a_loss_at_the_level_of_guessing_with_a_metric_at_chance_is_an_error_since_the_start():
+    (finding,) = findings(RULE, view_of(TEN_CLASSES * noise(0.003), accuracy=CHANCE))
+    assert (finding.severity, finding.first_step) == ("error", 0)
+    assert finding.signals == {"loss", "accuracy"}
+    assert any("ln(10)" in item.text for item in finding.evidence)
+
+
+def test_the_level_of_guessing_is_a_hint_and_not_needed():
+    sure, less_sure = (findings(RULE, view_of(level * noise(0.003)))[0] for level in (TEN_CLASSES, 1.7))
+    assert sure.severity == less_sure.severity == "warning"
+    assert sure.confidence > less_sure.confidence
+
+
+@pytest.mark.parametrize(("gain", "found"), [(0.005, True), (0.05, False)])
+def test_the_bound_of_the_gain_decides(gain, found):
+    loss = 1.7 * (1.0 - gain * np.linspace(0, 1, POINTS) ** 0.3) * noise(0.003)
+    assert bool(findings(RULE, view_of(loss))) is found
+
+
+def test_noise_that_could_hide_a_gain_is_no_proof():
+    assert findings(RULE, view_of(1.7 * noise(0.4))) == []
+
+
+def test_one_value_repeated_is_an_error_unless_it_is_a_placeholder():
+    assert severities(RULE, view_of(np.full(POINTS, 0.693))) == ["error"]
+    assert findings(RULE, view_of(np.zeros(POINTS))) == []
+
+
+def test_a_breakthrough_at_the_end_is_learning():
+    loss = np.concatenate([np.full(250, np.log(2)), np.linspace(np.log(2), 0.1, 50)]) * noise(0.003)
+    assert findings(RULE, view_of(loss)) == []
+
+
+@pytest.mark.parametrize("accuracy", [np.linspace(0.1, 0.5, 30), np.full(30, 0.97)])
+def test_a_metric_that_improves_or_is_good_says_that_it_learns(accuracy):
+    assert findings(RULE, view_of(TEN_CLASSES * noise(0.003), accuracy=accuracy)) == []
+
+
+def test_a_validation_loss_that_falls_says_that_it_learns():
+    assert findings(RULE, view_of(1.7 * noise(0.003), val=np.linspace(2.0, 1.5, 30))) == []
+
+
+def test_a_low_loss_may_have_begun_converged():
+    assert findings(RULE, view_of(0.03 * noise(0.01))) == []
+
+
+def test_a_log_that_continues_another_one_is_not_judged():
+    assert findings(RULE, view_of(1.7 * noise(0.003), first=40_000)) == []
+
+
+def test_a_learning_rate_in_warm_up_is_given_time():
+    loss = 1.7 * noise(0.003)
+    assert findings(RULE, view_of(loss, rate=np.linspace(0, 1, POINTS) ** 4)) == []
+    assert severities(RULE, view_of(loss, rate=np.full(POINTS, 1e-3))) == ["warning"]
+
+
+def test_ten_points_need_a_metric_that_agrees():
+    loss = 0.83 * noise(0.002, 10)
+    assert findings(RULE, view_of(loss)) == []
+    assert severities(RULE, view_of(loss, accuracy=np.full(10, 0.371))) == ["warning"]
+    assert findings(RULE, view_of(loss[:7], accuracy=np.full(7, 0.371))) == []
+
+
+def test_reinforcement_learning_is_not_judged():
+    assert findings(RULE, view_of(np.full(POINTS, 0.693), supervised=False)) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("level", [0.003, 0.1])
+def test_healthy_runs_learn(shape, level):
+    run = healthy_run(shape, noise=level).run
+    assert findings(RULE, RunView(run, Signals(train_loss=("train/loss",), val_loss={"": "val/loss"}))) == []
