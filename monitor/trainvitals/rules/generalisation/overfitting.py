@@ -11,6 +11,7 @@ from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import Floats, block_means
 from trainvitals.maths.turning_point import BLOCKS, TurningPoint, turning_point
 from trainvitals.model import Evidence, Finding, Series, Severity
+from trainvitals.rules import logging_lines
 from trainvitals.rules.alignment import positions
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.signals import Metric
@@ -158,7 +159,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
         train = view.train_loss
         missing = [name for name, found in (("train_loss", train), ("val_loss", view.val_losses)) if not found]
         if train is None or missing:
-            return NotEnough(tuple(missing), "vitals.log_validation(loss=val_loss)")
+            return NotEnough(tuple(missing), logging_lines.VALIDATION_LOSS)
         long_enough = [loss for loss in view.val_losses.values() if len(loss) >= MINIMUM_VALIDATIONS]
         if not long_enough:
             return NotEnough(("val_loss",), f"validate at least {MINIMUM_VALIDATIONS} times in a run")

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.excess import Excess, sustained_excess
 from trainvitals.model import Evidence, Finding, Series, Severity
+from trainvitals.rules import logging_lines
 from trainvitals.rules.alignment import positions
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
@@ -139,8 +140,7 @@ class ExplodingGradients(Rule[GradientGrowth]):
             return NotEnough()
         norm = _whole_norm(view)
         if norm is None:
-            how = 'writer.add_scalar("train/grad_norm", torch.nn.utils.get_total_norm(gradients), step)'
-            return NotEnough(("grad_norm",), how)
+            return NotEnough(("grad_norm",), logging_lines.GRADIENT_NORM)
         decades = _decades(norm.value)
         warm_up = int(norm.step[0]) + WARM_UP_SHARE * float(norm.step[-1] - norm.step[0])
         first = int(np.searchsorted(norm.step, warm_up))

@@ -12,6 +12,7 @@ from trainvitals.maths.depth_profile import MINIMUM_LAYERS, first_third_over_las
 from trainvitals.maths.robust import running_median
 from trainvitals.maths.tail import begin_of_tail
 from trainvitals.model import Evidence, Finding, Severity, StepArray, Verdict
+from trainvitals.rules import logging_lines
 from trainvitals.rules.gradients.layer_gradients import LayerGradients, Unit, layer_gradients
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -145,7 +146,7 @@ class VanishingGradients(Rule[GradientProfile]):
     def measure(self, view: RunView) -> GradientProfile | NotEnough:
         gradients = layer_gradients(view)
         if gradients is None:
-            return NotEnough(("grad_norm of each layer",), "vitals = trainvitals.watch(model, optimizer)")
+            return NotEnough(("grad_norm of each layer",), logging_lines.GRADIENT_NORM_OF_EACH_LAYER)
         if len(gradients.layers) < MINIMUM_LAYERS:
             return NotEnough()
         share = first_third_over_last(gradients.value)

@@ -12,6 +12,7 @@ from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import block_means
 from trainvitals.maths.tail import begin_of_tail
 from trainvitals.model import Evidence, Finding, Series, Severity
+from trainvitals.rules import logging_lines
 from trainvitals.rules.alignment import positions
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -134,8 +135,7 @@ class LearningRateExhausted(Rule[RateEnd]):
             return NotEnough()
         rate = view.learning_rate
         if rate is None or len(rate) < MINIMUM_RATES:
-            how = 'writer.add_scalar("learning_rate", optimizer.param_groups[0]["lr"], step)'
-            return NotEnough(("learning_rate",), how)
+            return NotEnough(("learning_rate",), logging_lines.LEARNING_RATE)
         peak = float(rate.value.max())
         if peak <= 0:
             return NotEnough()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
 from trainvitals.progress import Assessment, NoNewGround
+from trainvitals.rules import logging_lines
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
 
@@ -111,7 +112,7 @@ class Plateau(Rule[FlatLoss | None]):
             return NotEnough()
         judged = view.judged_loss
         if judged is None:
-            return NotEnough(("train_loss",), "vitals.log(loss=loss)")
+            return NotEnough(("train_loss",), logging_lines.TRAIN_LOSS)
         others = [loss for loss in (view.train_loss, view.val_loss) if loss is not None and loss.tag != judged.tag]
         flat = _flattest(view, [judged, *others])
         if flat is None:
