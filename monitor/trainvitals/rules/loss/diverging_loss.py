@@ -120,7 +120,7 @@ class DivergingLoss(Rule[Divergence]):
             "earlier_factor",
             2.0,
             "A curve that has risen by half as much before, and come back, may do so again.",
-            "of 14 healthy public runs that end above their best, 13 had come back from as much; the 14th is within its noise",
+            "of 15 healthy public runs that end above their best, 14 had come back from more; the other is in its noise",
         ),
         Threshold(
             "overlap", 0.1, "Nine in ten points since the onset are higher than nine in ten before.", "convention"
