@@ -120,7 +120,7 @@ class DivergingLoss(Rule[Divergence]):
             "earlier_factor",
             2.0,
             "A curve that has risen by half as much before, and come back, may do so again.",
-            "of 15 healthy public runs that end above their best, 14 had come back from more; the other is in its noise",
+            "of 15 healthy public runs that end above their best, 14 came back from more before; one is in its noise",
         ),
         Threshold(
             "overlap", 0.1, "Nine in ten points since the onset are higher than nine in ten before.", "convention"
@@ -213,7 +213,7 @@ class DivergingLoss(Rule[Divergence]):
         if measurement.unmoved_validation is not None or (rise.from_start < 0 and 2 * rise.size < rise.largest):
             return []
         above_start = rise.from_start > 0
-        certain = above_start and rise.logarithmic and exp(rise.size) >= CERTAIN_FACTOR
+        certain = above_start and rise.logarithmic and _factor(rise.size) >= CERTAIN_FACTOR
         where = "above where it began" if above_start else "far above its best"
         return [
             self.finding(
@@ -254,7 +254,8 @@ def _is_unusual(rise: Rise, limits: Mapping[str, float]) -> bool:
 
 def _is_far(rise: Rise, measurement: Divergence, limits: Mapping[str, float]) -> bool:
     if not rise.logarithmic:
-        return rise.size >= limits["share_lost"] * rise.fall
+        explained = measurement.split == "val" or measurement.rate_raised
+        return not explained and rise.size >= limits["share_lost"] * rise.fall
     factor, factor_from_start = _factor(rise.size), _factor(rise.from_start)
     if measurement.split == "val":
         return factor_from_start >= VALIDATION_FACTOR

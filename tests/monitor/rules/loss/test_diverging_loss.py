@@ -133,6 +133,18 @@ def test_a_validation_loss_alone_must_triple_its_start():
     assert severities(RULE, alone(4.0)) == ["error"]
 
 
+def test_a_loss_that_goes_below_zero_is_compared_as_it_is():
+    falling = noisy() - 3.0
+    (finding,) = findings(RULE, view_of(np.where(STEPS < 3000, falling, 5.0)))
+    assert finding.first_step == pytest.approx(3000, abs=20)
+    assert findings(RULE, view_of(falling)) == []
+
+
+def test_growth_over_the_whole_number_range_is_survived():
+    tiny = 1e-300 * noisy()
+    assert severities(RULE, view_of(np.where(STEPS < 3000, tiny, 1e300))) == ["error"]
+
+
 def test_reinforcement_learning_is_not_judged():
     assert findings(RULE, view_of(grown(300), supervised=False)) == []
 
