@@ -318,6 +318,8 @@ def _dimensions(data: bytes, at: int, end: int) -> Iterator[int]:
         for dimension_key, dimension_at, dimension_size in fields(data, field_at, field_at + size):
             if dimension_key == _DIMENSION_SIZE and dimension_size < _VARINT_LIMIT:
                 length = read_varint(data, dimension_at)[0]
-            elif dimension_key != _DIMENSION_NAME:
+            elif dimension_key == _DIMENSION_NAME:
+                data[dimension_at : dimension_at + dimension_size].decode()
+            else:
                 raise Unsupported
         yield length

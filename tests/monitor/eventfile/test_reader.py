@@ -388,3 +388,21 @@ def test_real_logs_equal_event_accumulator(shared):
         reader = EventFileReader(path)
         assert_equal_to_event_accumulator(path, reader.poll())
         assert {problem.kind for problem in reader.problems} <= {"no-values"}
+
+
+def test_without_the_compiled_checksum_the_answer_is_the_same(tmp_path, way, monkeypatch):
+    rng = np.random.default_rng(5)
+    records = one_scalar_each(rng, scalar, steps=20)
+    records.append(record(event(20, *(scalar(f"tag{i}", i) for i in range(200)))))
+    damaged = bytearray(b"".join([version(), *records, records[0]]))
+    damaged[len(version()) + 30] ^= 1
+    path = write(tmp_path / "f", bytes(damaged))
+    expected = EventFileReader(path).poll()
+    monkeypatch.setattr("trainvitals.eventfile.crc32c.COMPILED", False)
+    monkeypatch.setattr("trainvitals.eventfile.crc32c_rows.COMPILED", False)
+    reader = EventFileReader(path)
+    found = reader.poll()
+    np.testing.assert_array_equal(found.value, expected.value)
+    np.testing.assert_array_equal(found.step, expected.step)
+    assert found.tags == expected.tags
+    assert [(problem.kind, problem.count) for problem in reader.problems] == [("bad-checksum", 1)]
