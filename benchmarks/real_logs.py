@@ -76,8 +76,9 @@ class Labelled:
         return any(label in LABELS_OF.get(finding.name, ()) for finding in findings)
 
     def mentions(self, label: str) -> bool:
-        """Whether the diagnosis says ``label`` at any severity."""
-        return any(label in LABELS_OF.get(finding.name, ()) for finding in self.diagnosis.open_findings)
+        """Whether the diagnosis says ``label`` at any severity, be it as what another finding explains."""
+        names = (name for finding in self.diagnosis.open_findings for name in (finding.name, *finding.consequences))
+        return any(label in LABELS_OF.get(name, ()) for name in names)
 
 
 def read_labelled(folder: Path) -> list[Labelled]:
