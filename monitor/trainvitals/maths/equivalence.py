@@ -22,9 +22,13 @@ class Interval:
         return -margin <= self.low and self.high <= margin
 
 
+# Beyond a million times the points the answer is "never", not a number.
+MOST_TIMES_THE_NOISE = 1e3
+
+
 def points_needed(points: int, detectable: float, margin: float) -> int:
     """How many points of this noise would let a gain of ``margin`` be seen: standard errors shrink with sqrt(n)."""
     if not margin > 0 or not detectable > 0:
         return points
-    ratio = min((detectable / margin) ** 2, 1e6)
-    return max(points, round(points * ratio))
+    ratio = MOST_TIMES_THE_NOISE if detectable > MOST_TIMES_THE_NOISE * margin else detectable / margin
+    return max(points, round(points * ratio**2))

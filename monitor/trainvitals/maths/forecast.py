@@ -16,6 +16,9 @@ from trainvitals.maths.robust import Floats
 Kind = Literal["power", "exponential", "logistic", "vertex"]
 Matrix = NDArray[np.float64]
 
+# Draws of the bootstrap: the bounds of a 90 % interval then have an error of some percent of its width.
+REPLICATES = 200
+LAW_PARAMETERS = 3
 # Exponents of the power law; real language-model curves lie between 0.4 and 0.6, slow ones near 0.1.
 EXPONENTS = np.concatenate(([0.02, 0.05], np.arange(0.1, 2.05, 0.1)))
 # Time constants of the exponential and widths of the logistic law, as shares of the time that is fitted.
@@ -59,11 +62,11 @@ class Shapes:
         return Shapes(self.kind, (self.parameters[index],), self.origin, self.unit)
 
 
-def shapes(kind: Kind, time: Floats, origin: float = 0.0) -> Shapes:
-    """The family to search for a law on these ``[N]`` times, all later than ``origin`` for the power law."""
+def shapes(kind: Kind, time: Floats) -> Shapes:
+    """The family to search for a law on these ``[N]`` times, positive for the power law."""
     if kind == "power":
         grid: list[tuple[float, ...]] = [(float(c),) for c in EXPONENTS]
-        return Shapes("power", tuple(grid), origin, max(float(time[-1]) - origin, np.finfo(float).tiny))
+        return Shapes("power", tuple(grid), 0.0, max(float(time[-1]), np.finfo(float).tiny))
     unit = max(float(time[-1] - time[0]), np.finfo(float).tiny)
     if kind == "exponential":
         grid = [(float(c),) for c in TIME_CONSTANTS]
@@ -151,14 +154,13 @@ def fit_law(
     value: Floats,
     kinds: Sequence[Kind] = ("power",),
     *,
-    origin: float = 0.0,
     lowest_floor: float = 0.0,
     weights: NDArray[np.float64] | None = None,
 ) -> Law:
     """The law of these kinds that comes closest to ``[N]`` points, at least two.
 
     Args:
-        time: later than ``origin``.
+        time: since training began, positive.
         lowest_floor: no law may end below it: 0 for losses that cannot be negative, else minus infinity.
         weights: ``[N]`` inverse variances, equal if None.
     """
@@ -166,7 +168,7 @@ def fit_law(
     w = np.ones(len(y)) if weights is None else weights
     best: Law | None = None
     for kind in kinds:
-        family = shapes(kind, time, origin)
+        family = shapes(kind, time)
         floor, scale, sse = solve(family.at(time), y[None, :], w, lowest_floor)
         index = int(np.argmin(sse[0]))
         law = Law(family.only(index), float(floor[0, index]), float(scale[0, index]), float(sse[0, index]))
@@ -180,39 +182,39 @@ def fit_law(
 def law_gain(
     time: Floats,
     value: Floats,
-    law: Law,
+    kinds: Sequence[Kind],
     horizon: float,
     *,
     confidence: float,
     lowest_floor: float = 0.0,
     weights: NDArray[np.float64] | None = None,
-    replicates: int = 200,
 ) -> Interval:
-    """How far the law falls within ``horizon`` after the last point, with a moving-block bootstrap interval.
+    """How far the closest law falls within ``horizon`` after the last point, with a moving-block bootstrap interval.
 
     Residuals are drawn in blocks of twice their autocorrelation time, at least the cube root of their number (Künsch
-    1989), and widened for the fitted parameters. The draw depends on the number of points only, so the same curve
+    1989), and widened for the fitted parameters. Every kind of law is fitted to every replicate and the closest one
+    counts: which law holds is part of the doubt. The draw depends on the number of points only, so the same curve
     always gets the same answer.
-
-    Args:
-        law: as fitted to these points; its kind is fitted again to every replicate.
     """
     y = np.asarray(value, dtype=np.float64)
     w = np.ones(len(y)) if weights is None else weights
-    points, parameters = len(y), 3
+    law = fit_law(time, y, kinds, lowest_floor=lowest_floor, weights=w)
     fitted = law.predict(time)
-    residuals = (y - fitted) * np.sqrt(points / max(1, points - parameters)) * np.sqrt(w)
-    drawn = _moving_blocks(residuals, replicates) / np.sqrt(w)
-    family = shapes(law.kind, time, law.shape.origin)
-    ends = family.at(np.array([float(time[-1]), float(time[-1]) + horizon]))
-    _, scale, sse = solve(family.at(time), fitted + drawn, w, lowest_floor)
-    chosen = np.argmin(sse, axis=1)
-    rows = np.arange(replicates)
-    gains = scale[rows, chosen] * (ends[chosen, 0] - ends[chosen, 1])
-    now, then = law.predict(np.array([float(time[-1]), float(time[-1]) + horizon]))
+    residuals = (y - fitted) * np.sqrt(w * len(y) / max(1, len(y) - LAW_PARAMETERS))
+    replicates = fitted + _moving_blocks(residuals, REPLICATES) / np.sqrt(w)
+    ends = np.array([float(time[-1]), float(time[-1]) + horizon])
+    gains, closest = np.zeros(REPLICATES), np.full(REPLICATES, np.inf)
+    for kind in kinds:
+        family = shapes(kind, time)
+        _, scale, sse = solve(family.at(time), replicates, w, lowest_floor)
+        best = np.argmin(sse, axis=1)
+        rows = np.arange(REPLICATES)
+        now, then = family.at(ends)[best].T
+        gains = np.where(sse[rows, best] < closest, scale[rows, best] * (now - then), gains)
+        closest = np.minimum(sse[rows, best], closest)
     tail = (1.0 - confidence) / 2.0
     low, high = np.quantile(gains, [tail, 1.0 - tail])
-    estimate = float(now - then)
+    estimate = float(law.predict(ends)[0] - law.predict(ends)[1])
     return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
 
 

@@ -149,11 +149,10 @@ def _search(curve: BlockCurve, laws: tuple[Kind, ...], first: int) -> SoftBreak 
 
 
 def _law_gain(curve: BlockCurve, horizon: float, confidence: float) -> Interval:
-    law = fit_law(curve.time, curve.value, LAWS, lowest_floor=curve.lowest_floor, weights=curve.weights)
     return law_gain(
         curve.time,
         curve.value,
-        law,
+        LAWS,
         horizon,
         confidence=confidence,
         lowest_floor=curve.lowest_floor,

@@ -28,6 +28,10 @@ def test_half_the_noise_needs_four_times_the_points():
     assert points_needed(100, detectable=0.02, margin=0.01) == 400
 
 
+def test_a_noise_beyond_hope_is_answered_with_a_large_number():
+    assert points_needed(100, detectable=1e300, margin=1e-300) == 10**8
+
+
 def test_a_margin_of_zero_or_enough_points_ask_for_no_more():
     assert points_needed(100, detectable=0.02, margin=0.0) == 100
     assert points_needed(100, detectable=0.001, margin=0.01) == 100
