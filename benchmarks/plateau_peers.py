@@ -56,13 +56,11 @@ def falling_trend_p(values: Losses) -> float:
 
     S = sum of sign(x_j - x_i) over i < j. Its variance n (n - 1) (2 n + 5) / 18 is multiplied by
     1 + 2 / (n (n - 1) (n - 2)) * sum of (n - k) (n - k - 1) (n - k - 2) rho_k over the significant autocorrelations
-    rho_k of the ranks after the Sen slope is taken out.
+    rho_k of the ranks after the Sen slope is taken out; chance correlations at large lags are not let shrink it.
     """
     n = len(values)
     score = float(np.sum(np.sign(np.subtract.outer(values, values))[np.tril_indices(n, -1)]))
     variance = n * (n - 1) * (2 * n + 5) / 18.0 * _hamed_rao_factor(values)
-    if score == 0 or variance <= 0:
-        return 1.0 if score >= 0 else 0.0
     z = (score - np.sign(score)) / sqrt(variance)
     return 0.5 * erfc(-z / sqrt(2.0))
 
@@ -77,4 +75,4 @@ def _hamed_rao_factor(values: Losses) -> float:
     rho = np.array([float(ranks[:-lag] @ ranks[lag:]) for lag in lags]) / float(ranks @ ranks)
     significant = np.abs(rho) > 1.96 / sqrt(n)
     weights = (n - lags) * (n - lags - 1.0) * (n - lags - 2.0)
-    return 1.0 + 2.0 / (n * (n - 1.0) * (n - 2.0)) * float(np.sum((weights * rho)[significant]))
+    return max(1.0, 1.0 + 2.0 / (n * (n - 1.0) * (n - 2.0)) * float(np.sum((weights * rho)[significant])))
