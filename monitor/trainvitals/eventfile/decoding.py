@@ -18,10 +18,11 @@ from trainvitals.eventfile.event import (
     Strings,
     Value,
 )
-from trainvitals.eventfile.wire import Content, Layout, Unsupported
+from trainvitals.eventfile.layout import ITEM_SIZE, Content, Layout, parse_event
+from trainvitals.eventfile.wire import Unsupported
 
 if TYPE_CHECKING:
-    pass
+    from trainvitals.eventfile.layout import TensorLayout, ValueLayout
 
 _FLOAT = struct.Struct("<f").unpack_from
 _DOUBLE = struct.Struct("<d").unpack_from
@@ -41,7 +42,7 @@ def decode_event(data: bytes) -> Event:
     Raises:
         UnparsableError: these bytes are no event.
     """
-    layout = wire.parse_event(data)
+    layout = parse_event(data)
     if layout:
         try:
             return decode_layout(data, layout)
@@ -67,7 +68,7 @@ def decode_layout(data: bytes, layout: Layout, *, histograms: bool = True) -> Ev
     )
 
 
-def _value(data: bytes, value: wire.Value, histograms: bool) -> Value:
+def _value(data: bytes, value: ValueLayout, histograms: bool) -> Value:
     tag = data[value.tag_at : value.tag_at + value.tag_size]
     content = value.content
     plugin = value.metadata.plugin if value.metadata else ""
@@ -89,10 +90,10 @@ def _value(data: bytes, value: wire.Value, histograms: bool) -> Value:
     return Value(tag, plugin, _matrix(data, value.tensor))
 
 
-def _matrix(data: bytes, tensor: wire.Tensor) -> Matrix | None:
+def _matrix(data: bytes, tensor: TensorLayout) -> Matrix | None:
     if len(tensor.shape) != 2 or tensor.shape[1] != _HISTOGRAM_COLUMNS:
         return None
-    dtype = f"<f{wire.ITEM_SIZE[tensor.dtype]}"
+    dtype = f"<f{ITEM_SIZE[tensor.dtype]}"
     elements = np.frombuffer(data, dtype, tensor.shape[0] * tensor.shape[1], tensor.at)
     return Matrix(elements.astype(np.float64).reshape(tensor.shape))
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from trainvitals.eventfile import wire
 from trainvitals.eventfile.crc32c_rows import sound_rows
 from trainvitals.eventfile.framing import overlapping
+from trainvitals.eventfile.layout import parse_event
 from trainvitals.eventfile.record import FOOTER_SIZE, HEADER_SIZE
 from trainvitals.eventfile.tag_index import UNKNOWN, TagIndex
 from trainvitals.eventfile.templates import Template
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from trainvitals.eventfile.collector import Collector
     from trainvitals.eventfile.framing import Frames, Window
+    from trainvitals.eventfile.layout import Layout
     from trainvitals.eventfile.problems import ProblemLedger
     from trainvitals.eventfile.records import RecordDecoder
     from trainvitals.eventfile.tag_dictionary import TagDictionary
-    from trainvitals.eventfile.wire import Layout
 
 # Fewer alike are faster one by one, unless they are large: then each is many scalars.
 _FEW = 8
@@ -67,7 +67,7 @@ class GroupDecoder:
             if data is None:
                 self._problems.add("bad-checksum", place.offset(record))
                 continue
-            layout = wire.parse_event(data)
+            layout = parse_event(data)
             if layout and layout.only_scalars:
                 self._new_template(place.rows(members[index : index + 1], size)[0], data, layout)
                 return members[index:]
@@ -96,7 +96,7 @@ class GroupDecoder:
         new_templates = 0
         while len(rows):
             data = rows[0, data_at:-FOOTER_SIZE].tobytes()
-            layout = wire.parse_event(data)
+            layout = parse_event(data)
             template = None
             if layout and (size >= _LARGE or (len(rows) >= _FEW and new_templates < _MOST_NEW_TEMPLATES)):
                 template = self._new_template(rows[0], data, layout)

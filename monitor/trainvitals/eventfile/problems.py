@@ -18,7 +18,7 @@ _SENTENCES = {
     "absent-steps": "{count} values were recorded without steps: all of them stand at step 0",
     "duplicate-tag": "{count} values repeat a tag of the same record",
     "unparsable": "{count} records with a correct checksum are no events and were skipped",
-    "no-values": "the file holds no values yet",
+    "no-values": "the file holds no scalars, histograms, texts or settings yet",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -114,11 +115,14 @@ class EventFileReader:
 
     def _poll(self) -> EventColumns:
         status = self.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise LogError("is no file", where=str(self.path), hint="give an event file")
         identity = _Identity(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
         if identity == self._identity:
             return EventColumns.empty(self._tags.names, histograms=self._decode_histograms)
         collector = Collector(self._tags, self._problems, decode_histograms=self._decode_histograms)
         file = os.open(self.path, _OPEN_FLAGS)
+        before = self.offset, self._lost_from, self._lost_is_zero
         try:
             replaced = not self._is_continued(file, identity.size)
             if replaced:
@@ -128,6 +132,10 @@ class EventFileReader:
             self._read(file, identity.size, collector)
             fingerprint_size = min(_FINGERPRINT_SIZE, self.offset)
             self._fingerprint = _read_at(file, self.offset - fingerprint_size, fingerprint_size)
+        except OSError:
+            # What was gathered is lost with this call, so the next one reads it again.
+            self.offset, self._lost_from, self._lost_is_zero = before
+            raise
         finally:
             os.close(file)
         self._identity = identity

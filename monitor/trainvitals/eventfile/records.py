@@ -5,15 +5,15 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from trainvitals.eventfile import wire
 from trainvitals.eventfile.decoding import decode_layout
-from trainvitals.eventfile.wire import Content, Unsupported
+from trainvitals.eventfile.layout import Content, parse_event
+from trainvitals.eventfile.wire import Unsupported, read_varint
 
 if TYPE_CHECKING:
     from trainvitals.eventfile.collector import Collector
+    from trainvitals.eventfile.layout import Layout
     from trainvitals.eventfile.problems import ProblemLedger
     from trainvitals.eventfile.tag_dictionary import TagDictionary
-    from trainvitals.eventfile.wire import Layout
 
 _WALL_TIME_KEY, _STEP_KEY = 0x09, 0x10
 _BEHIND_WALL_TIME = 9
@@ -47,7 +47,10 @@ class RecordDecoder:
             step = data[at + 1]
             at += 2
             if step > 0x7F:
-                step, at = wire.read_varint(data, at - 1)
+                try:
+                    step, at = read_varint(data, at - 1)
+                except Unsupported:
+                    at = len(data)
         code = self._known_middles.get(data[at:-_FLOAT_SIZE])
         if code is None or at > _BEHIND_WALL_TIME + _MOST_STEP_BYTES:
             self._parse(data, record, offset, into)
@@ -66,7 +69,7 @@ class RecordDecoder:
         return False
 
     def _parse(self, data: bytes, record: int, offset: int, into: Collector) -> None:
-        layout = wire.parse_event(data)
+        layout = parse_event(data)
         if self.decode_parsed(data, layout, record, offset, into) and layout:
             self._remember(data, layout)
 

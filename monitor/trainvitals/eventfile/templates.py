@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trainvitals.eventfile.assembly import Piece
+from trainvitals.eventfile.layout import Content
 from trainvitals.eventfile.record import FOOTER_SIZE
 from trainvitals.eventfile.tag_index import UNKNOWN
-from trainvitals.eventfile.wire import Content
 
 if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
 
+    from trainvitals.eventfile.layout import Layout
     from trainvitals.eventfile.tag_dictionary import TagDictionary
     from trainvitals.eventfile.tag_index import TagIndex
-    from trainvitals.eventfile.wire import Layout
 
 _WORD_SIZE = 8
 _VARINT_BITS = 0x7F

@@ -20,9 +20,10 @@ from tests.monitor.eventfile.event_records import (
     tensor_proto,
 )
 
-from trainvitals.eventfile import protobuf, wire
+from trainvitals.eventfile import protobuf
 from trainvitals.eventfile.decoding import decode_event, decode_layout
-from trainvitals.eventfile.wire import Content, Unsupported
+from trainvitals.eventfile.layout import Content, parse_event
+from trainvitals.eventfile.wire import Unsupported
 
 TAGS = st.sampled_from(["a", "loss/train", "", "t" * 130, "é"])
 PLUGINS = st.sampled_from([None, "", "scalars", "text", "histograms", "hparams"])
@@ -89,7 +90,7 @@ def comparable(item):
 
 def by_wire(data):
     """The event by the walk alone, None where it does not know."""
-    layout = wire.parse_event(data)
+    layout = parse_event(data)
     if layout is None:
         return None
     try:
@@ -131,7 +132,7 @@ def test_after_any_change_of_its_bytes_it_tells_the_same_or_leaves_it_to_protobu
         expected = protobuf.decode_event(changed)
     except protobuf.UnparsableError:
         # Only what is skipped without a look may be broken: what was read stands there all the same.
-        layout = wire.parse_event(changed)
+        layout = parse_event(changed)
         unread = any(value.content is Content.OPAQUE for value in layout.values) or not layout.values
         assert unread or b"\x52" in changed
         return

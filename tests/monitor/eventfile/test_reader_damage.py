@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from itertools import chain
 
 import numpy as np
@@ -23,6 +25,7 @@ from tests.monitor.eventfile.event_records import (
     write,
 )
 
+from trainvitals.errors import LogError
 from trainvitals.eventfile import EventFileReader
 
 SCALARS = [(step, "loss" if step % 2 else "accuracy", step * 0.37) for step in range(125, 133)]
@@ -257,3 +260,44 @@ def test_any_splice_leaves_the_untouched_records_in_place(tmp_path_factory, data
     assert [row for row in found if row in everything] == found
     remaining = iter(found)
     assert all(row in remaining for part in untouched for row in part)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x09" + bytes(8) + b"\x10" + b"\x80" * 30,
+        b"\x09" + bytes(8) + b"\x10" + b"\xff" * 500_000,
+        b"\x09" + bytes(8) + b"\x2a" + b"\x80" * 500_000 + b"\x01",
+        b"\x2a\x08\x0a\x06\x0a\x01a\x2a\x01\x32",
+        b"\x2a\x09\x0a\x07\x0a\x01a\x2a\x02\x32\x80",
+        b"\x80" * 500_000,
+    ],
+    ids=["endless step", "long step", "long length", "key without value", "cut length", "continuations only"],
+)
+def test_numbers_without_an_end_neither_hang_nor_raise(tmp_path, way, data):
+    good = record(event(1, scalar("a", 1.0)))
+    reader = EventFileReader(write(tmp_path / "f", version(), *[framed(data), good] * 4))
+    assert len(reader.poll()) == 4
+    assert problems(reader) == {"unparsable": 4}
+
+
+def test_an_error_while_reading_loses_nothing(tmp_path, monkeypatch):
+    data = b"".join(RECORDS)
+    path = write(tmp_path / "f", data[: ENDS[3]])
+    reader = EventFileReader(path)
+    found = rows(reader.poll())
+    path.write_bytes(data)
+    with monkeypatch.context() as patch:
+        patch.setattr("trainvitals.eventfile.reader.WINDOW_SIZE", 200)
+        really_read = os.read
+        calls = iter(range(1000))
+
+        def failing_read(file, size):
+            if next(calls) == 3:
+                raise OSError(errno.EIO, "Input/output error")
+            return really_read(file, size)
+
+        patch.setattr(os, "read", failing_read)
+        with pytest.raises(LogError, match="Input/output error"):
+            reader.poll()
+    assert found + rows(reader.poll()) == rows_of(data, tmp_path / "whole")
