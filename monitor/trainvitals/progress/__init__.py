@@ -1,6 +1,7 @@
 """Is a loss still getting better? Segmentation, two forecasts, an equivalence test, and why it stopped."""
 
 from trainvitals.progress.assessment import Assessment, ProgressLimits, assess_progress
-from trainvitals.progress.descent import Descent, NoNewGround
+from trainvitals.progress.descent import Descent
+from trainvitals.progress.ground import NoNewGround
 
 __all__ = ["Assessment", "Descent", "NoNewGround", "ProgressLimits", "assess_progress"]

@@ -12,7 +12,8 @@ from trainvitals.maths.changepoint import constant_tail
 from trainvitals.maths.equivalence import points_needed
 from trainvitals.model import Reason, Verdict
 from trainvitals.progress.curve import BlockCurve
-from trainvitals.progress.descent import Descent, NoNewGround, judge_descent, new_ground
+from trainvitals.progress.descent import Descent, judge_descent
+from trainvitals.progress.ground import NoNewGround, new_ground
 from trainvitals.progress.outlook import Outlook, look_ahead
 from trainvitals.progress.regime import Rate, Regime, last_regime, rate_reason, schedule_ended, usable_rate
 

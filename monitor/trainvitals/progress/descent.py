@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from trainvitals.maths.changepoint import find_onset
 from trainvitals.maths.forecast import Kind, Law, fit_law
 from trainvitals.maths.noise import inflation, lag_one_correlation
-from trainvitals.maths.robust import running_median
 from trainvitals.progress.curve import BlockCurve
 from trainvitals.progress.regime import Rate, rate_at, rate_time
 
@@ -80,55 +79,75 @@ def judge_descent(curve: BlockCurve, guess: int, rate: Rate | None, delta: float
     """Find where the flat part of a curve that ends flat begins, and compare it with the descent before.
 
     Args:
-        guess: block at or after the first third of the descent.
-        rate: the learning rate, if known: then laws run in its time. Else schedules that decay to zero at the end of
-            the run count among the smooth ways to arrive, since they cannot be excluded.
+        guess: a block near the beginning of the flat part; it is searched from a third of the way there.
+        rate: the learning rate, if known: then laws may run in its time. Else schedules that decay to zero at the end
+            of the run count among the smooth ways to arrive, since they cannot be excluded.
         delta: the smallest loss that counts.
     """
+    onset = _find_onset(curve, guess)
+    if onset < FEWEST_FOR_LAW or len(curve) < FEWEST_TO_TELL:
+        return Descent(onset)
+    first = curve.part(0, onset).since((1.0 - LAW_SHARE) * curve.time[onset], FEWEST_FOR_LAW)
+    part, stop = curve.part(first), onset - first
+    fallen, flat = slice(0, stop), part.part(stop)
+    level = float(np.average(flat.value, weights=flat.weights))
+    flat_sse = float(np.sum(flat.weights * (flat.value - level) ** 2))
+    seen_for = float(part.time[stop - 1] - curve.time[0])
+    reach = min(len(part) - 1, int(np.searchsorted(part.time, part.time[stop] + seen_for)))
+
+    clocks = _clocks(part, rate)
+    time, law = _least_promising(part, clocks if rate is not None else clocks[:1], fallen, reach)
+    then, now = law.predict(time[[stop, reach]])
+    known = max(4, round(TRIAL_SHARE * stop))
+    trial = _fit(part, time, slice(0, known), (law.kind,))
+    residuals = np.concatenate([part.value[fallen] - law.predict(time[fallen]), flat.value - level])
+
+    smooth = min(_fit(part, clock, slice(None), SMOOTH_LAWS).sse for clock in clocks)
+    arrival = _fit(curve, curve.time, slice(None), ARRIVAL_LAWS).sse
+    descent = _fit(curve, curve.time, slice(0, onset), DESCENT_LAWS).sse
+    return Descent(
+        onset=onset,
+        promised=float(then - now),
+        missing=level - float(now),
+        evidence=min(
+            _evidence(smooth, law.sse + flat_sse, part),
+            _evidence(arrival, descent + flat_sse, curve),
+        ),
+        required=_required(residuals * np.sqrt(part.weights)),
+        misfit=float(np.sqrt(smooth / part.weights.sum())),
+        optimism=float(np.mean(part.value[known:stop] - trial.predict(time[known:stop]))),
+        delta=delta,
+    )
+
+
+def _find_onset(curve: BlockCurve, guess: int) -> int:
     begin = guess // 3
     searched = curve.part(begin)
-    onset = begin + find_onset(
+    return begin + find_onset(
         searched.time,
         searched.value,
         DESCENT_LAWS,
         lowest_floor=searched.lowest_floor,
         weights=searched.weights,
     )
-    if onset < FEWEST_FOR_LAW or len(curve) < FEWEST_TO_TELL:
-        return Descent(onset)
-    first = curve.part(0, onset).since((1.0 - LAW_SHARE) * curve.time[onset], FEWEST_FOR_LAW)
-    part, stop = curve.part(first), onset - first
-    clocks = _clocks(part, rate)
-    time = clocks[0]
-    law = _fit(part, time, slice(0, stop), DESCENT_LAWS)
-    flat_value, flat_weights = part.value[stop:], part.weights[stop:]
-    level = float(np.average(flat_value, weights=flat_weights))
-    seen_for = float(part.time[stop - 1] - curve.time[0])
-    reach = min(len(part) - 1, int(np.searchsorted(part.time, part.time[stop] + seen_for)))
-    then, now = law.predict(time[[stop, reach]])
-    known = max(4, round(TRIAL_SHARE * stop))
-    trial = _fit(part, time, slice(0, known), (law.kind,))
-    optimism = float(np.mean(part.value[known:stop] - trial.predict(time[known:stop])))
-    smooth = min(_fit(part, clock, slice(None), SMOOTH_LAWS).sse for clock in clocks)
-    flat_sse = float(np.sum(flat_weights * (flat_value - level) ** 2))
-    residuals = np.concatenate([part.value[:stop] - law.predict(time[:stop]), flat_value - level])
-    residuals *= np.sqrt(part.weights)
-    arrival = _fit(curve, curve.time, slice(None), ARRIVAL_LAWS).sse
-    descent = _fit(curve, curve.time, slice(0, onset), DESCENT_LAWS).sse
-    evidence = min(
-        _evidence(smooth, law.sse + flat_sse, part),
-        _evidence(arrival, descent + flat_sse, curve),
+
+
+def _least_promising(
+    part: BlockCurve, clocks: Sequence[NDArray[np.float64]], fallen: slice, reach: int
+) -> tuple[NDArray[np.float64], Law]:
+    """Of the clocks in which a law describes the descent about equally well, the one that promises least."""
+    laws = [(clock, _fit(part, clock, fallen, DESCENT_LAWS)) for clock in clocks]
+    points = fallen.stop
+    worst = min(law.sse for _, law in laws) * (1.0 + EVIDENCE_PER_LOG_N * np.log(points) / points)
+    return max(
+        ((clock, law) for clock, law in laws if law.sse <= worst),
+        key=lambda candidate: float(candidate[1].predict(candidate[0][[reach]])[0]),
     )
-    return Descent(
-        onset=onset,
-        promised=float(then - now),
-        missing=level - float(now),
-        evidence=evidence,
-        required=EVIDENCE_PER_LOG_N * float(np.log(len(part))) * inflation(lag_one_correlation(residuals)),
-        misfit=float(np.sqrt(smooth / part.weights.sum())),
-        optimism=optimism,
-        delta=delta,
-    )
+
+
+def _required(residuals: NDArray[np.float64]) -> float:
+    """The evidence that a break needs on noise of this correlation."""
+    return EVIDENCE_PER_LOG_N * float(np.log(len(residuals))) * inflation(lag_one_correlation(residuals))
 
 
 def _evidence(smooth: float, broken: float, curve: BlockCurve) -> float:
@@ -149,51 +168,11 @@ def _fit(curve: BlockCurve, time: NDArray[np.float64], points: slice, kinds: Seq
 
 
 def _clocks(curve: BlockCurve, rate: Rate | None) -> list[NDArray[np.float64]]:
-    """The times in which a law may run, the one to trust first."""
+    """The times in which a law may run: steps first, then those of the learning rate or of likely schedules."""
     if rate is not None:
         eta = rate_at(rate, curve.first_step)
-        return [rate_time(curve.time, eta), curve.time]
+        return [curve.time, rate_time(curve.time, eta)]
     end = 1.5 * curve.time[-1] - 0.5 * curve.time[-2]
     cosine = (1.0 + np.cos(np.pi * curve.time / end)) / 2.0
     linear = 1.0 - curve.time / end
     return [curve.time, rate_time(curve.time, cosine), rate_time(curve.time, linear)]
-
-
-# To the eye a curve is flat where it stays within a twentieth of its whole descent. A slow power law looks flat too,
-# so this is worth saying only of runs whose progress cannot be proved, and only where it holds for most of the run.
-LOOKS_FLAT_SHARE = 0.05
-# Where little is left of a loss, a tenth of what is left counts too: 0.2 to 0.1 is new ground even after a start at 10.
-SAME_LEVEL_SHARE = 0.1
-LATEST_BEGIN_SHARE = 1.0 / 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class NoNewGround:
-    """For most of the run the loss has stayed where it once was, to a twentieth of its descent and a tenth of itself.
-
-    Args:
-        since_step: when it first came so low; level: how low.
-        recovering: it rose by more than that in between, and has only come back.
-    """
-
-    since_step: int
-    level: float
-    recovering: bool
-
-
-def new_ground(curve: BlockCurve, start_level: float) -> NoNewGround | None:
-    """Whether a curve has won no new ground for two thirds of its time; None where it has, or where it has risen.
-
-    Args:
-        start_level: the loss at the beginning of the run.
-    """
-    band = LOOKS_FLAT_SHARE * (max(start_level, float(curve.value[0])) - curve.level)
-    near = band if curve.lowest_floor < 0 else min(band, SAME_LEVEL_SHARE * curve.level)
-    reached = np.flatnonzero(curve.value <= curve.level + near)
-    if not band > 0 or len(reached) == 0 or float(curve.value.min()) < curve.level - band:
-        return None
-    first = int(reached[0])
-    if curve.time[first] - curve.time[0] > LATEST_BEGIN_SHARE * (curve.time[-1] - curve.time[0]):
-        return None
-    highest_since = float(running_median(curve.value[first:], 3).max())
-    return NoNewGround(int(curve.first_step[first]), float(curve.value[first]), highest_since > curve.level + 2 * band)
