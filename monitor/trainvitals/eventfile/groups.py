@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 _FEW = 8
 _LARGE = 2048
 _CHUNK_SIZE = 1 << 20
-_MOST_NEW_TEMPLATES = 8
+# Looks of records of one size that are remembered; if there are more, they are read one by one.
+_MOST_TEMPLATES = 8
 _TEMPLATE_MEMORY = 16 << 20
 _SHORT_SIZES = 1 << 16
 _WORD_SIZE = 8
@@ -98,7 +99,7 @@ class GroupDecoder:
             data = rows[0, data_at:-FOOTER_SIZE].tobytes()
             layout = parse_event(data)
             template = None
-            if layout and (size >= _LARGE or (len(rows) >= _FEW and new_templates < _MOST_NEW_TEMPLATES)):
+            if layout and new_templates < _MOST_TEMPLATES and (size >= _LARGE or len(rows) >= _FEW):
                 template = self._new_template(rows[0], data, layout)
                 new_templates += 1
             if template:
@@ -120,8 +121,10 @@ class GroupDecoder:
         if self._template_memory + template.memory > _TEMPLATE_MEMORY:
             self._templates.clear()
             self._template_memory = 0
-        self._templates.setdefault(size, []).insert(0, template)
-        self._template_memory += template.memory
+        alike = self._templates.setdefault(size, [])
+        alike.insert(0, template)
+        self._template_memory += template.memory - sum(old.memory for old in alike[_MOST_TEMPLATES:])
+        del alike[_MOST_TEMPLATES:]
         return template
 
     def _take_fitting(

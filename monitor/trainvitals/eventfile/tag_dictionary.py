@@ -64,6 +64,8 @@ class TagDictionary:
 
     def note_tensors(self, codes: NDArray[np.int32], records: NDArray[np.int64], plugin: str) -> None:
         """``note_tensor`` for many, ``records`` ascending."""
+        if all(code in self._plugins for code in np.flatnonzero(np.bincount(codes)).tolist()):
+            return
         present, first = np.unique(codes, return_index=True)
         for code, record in zip(present.tolist(), records[first].tolist(), strict=True):
             self.note_tensor(code, record, plugin)
