@@ -144,14 +144,15 @@ class RunBlock:
 
     def _not_judged(self) -> Iterator[Text]:
         rules = self.diagnosis.not_assessed
-        if self.verbose or len(rules) == 1:
+        if self.verbose:
             for rule in rules:
                 yield from self._paragraph("NOT JUDGED", f"{rule.name} ({rule.how})", style="dim")
         elif rules:
             named = ", ".join(rule.name for rule in rules[:NOT_JUDGED_SHOWN])
             left = len(rules) - NOT_JUDGED_SHOWN
             more = f" and {left} more" if left > 0 else ""
-            yield from self._paragraph("NOT JUDGED", f"{named}{more}: --verbose says what to log", style="dim")
+            missing = ", ".join(dict.fromkeys(signal for rule in rules for signal in rule.missing))
+            yield from self._paragraph("NOT JUDGED", f"{named}{more} (not logged: {missing})", style="dim")
 
     def _problems(self) -> Iterator[Text]:
         problems: Sequence[Problem] = self.diagnosis.problems
