@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from trainvitals.model import Finding
+from trainvitals.model import Finding, Severity
 
 # A symptom may be noticed slightly before its root is dated, because both dates carry an error of a few points.
 ONSET_TOLERANCE = 0.02
@@ -14,8 +14,9 @@ ONSET_TOLERANCE = 0.02
 def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], span_steps: int) -> tuple[Finding, ...]:
     """The findings without those that another one explains; these are named in its ``consequences``.
 
-    A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run. What is
-    explained can itself explain others, which then go to the same root.
+    A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run; or if the
+    other is only a note on a stretch in which the root, which is more than a note, begins. What is explained can
+    itself explain others, which then go to the same root.
 
     Args:
         findings: in the order in which they are to stay.
@@ -28,7 +29,7 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
         for root_index, root in enumerate(findings):
             explains = symptom.name in absorbs.get(root.name, ())
             in_a_circle = _last_root(root_index, root_of) == symptom_index
-            if explains and not in_a_circle and _begins_no_earlier(symptom, root, tolerance_steps):
+            if explains and not in_a_circle and _belongs_to(symptom, root, tolerance_steps):
                 root_of[symptom_index] = root_index
                 break
     consequences: dict[int, list[str]] = {}
@@ -41,10 +42,13 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
     )
 
 
-def _begins_no_earlier(symptom: Finding, root: Finding, tolerance_steps: float) -> bool:
+def _belongs_to(symptom: Finding, root: Finding, tolerance_steps: float) -> bool:
     if symptom.first_step is None or root.first_step is None:
         return True
-    return symptom.first_step >= root.first_step - tolerance_steps
+    if symptom.first_step >= root.first_step - tolerance_steps:
+        return True
+    only_a_note = symptom.severity is Severity.INFO and root.severity is not Severity.INFO
+    return only_a_note and symptom.last_step is not None and symptom.last_step >= root.first_step
 
 
 def _last_root(index: int, root_of: Mapping[int, int]) -> int:

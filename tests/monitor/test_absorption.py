@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trainvitals.absorption import absorb
 from trainvitals.model import Finding, Severity
 
@@ -32,6 +34,15 @@ def test_an_event_long_before_the_root_stays_its_own_finding() -> None:
 def test_two_percent_of_the_run_is_forgiven_in_the_dates() -> None:
     assert len(absorb([found("non-finite-loss", 500), found("loss-spikes", 480)], ABSORBS, SPAN_STEPS)) == 1
     assert len(absorb([found("non-finite-loss", 500), found("loss-spikes", 479)], ABSORBS, SPAN_STEPS)) == 2
+
+
+def test_a_note_on_a_stretch_in_which_something_worse_begins_goes_to_it() -> None:
+    root, note = found("diverging-loss", 500), replace(found("plateau", 100), severity=Severity.INFO, last_step=1000)
+    (kept,) = absorb([root, note], ABSORBS, SPAN_STEPS)
+    assert kept.consequences == ("plateau",)
+    assert len(absorb([root, replace(note, last_step=400)], ABSORBS, SPAN_STEPS)) == 2
+    assert len(absorb([root, replace(note, severity=Severity.WARNING)], ABSORBS, SPAN_STEPS)) == 2
+    assert len(absorb([replace(root, severity=Severity.INFO), note], ABSORBS, SPAN_STEPS)) == 2
 
 
 def test_a_chain_goes_to_its_last_root() -> None:
