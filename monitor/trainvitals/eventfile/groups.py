@@ -101,8 +101,8 @@ class GroupDecoder:
             template = None
             if layout and new_templates < _MOST_TEMPLATES and (size >= _LARGE or len(rows) >= _FEW):
                 template = self._new_template(rows[0], data, layout)
-                new_templates += 1
             if template:
+                new_templates += 1
                 rows, members = self._take_fitting(place, template, rows, members)
                 continue
             record = int(members[0])
