@@ -102,7 +102,7 @@ def by_wire(data):
     return decoded
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(EVENTS)
 def test_the_walk_tells_what_protobuf_tells(message):
     data = message.SerializeToString()
@@ -112,7 +112,7 @@ def test_the_walk_tells_what_protobuf_tells(message):
     assert found is None or comparable(found) == expected
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(EVENTS, st.data())
 def test_after_any_change_of_its_bytes_it_tells_the_same_or_leaves_it_to_protobuf(message, data):
     """Unknown fields, sub-messages in parts, odd varints, repeated and overriding fields arise here by chance."""
