@@ -125,9 +125,9 @@ def assess_progress(
         breaks: steps at which the curve continues after a restart or a change of data.
         remaining_steps: how much of the run is still to come, if that is known.
     """
-    rate = usable_rate(learning_rate)
     if len(step) < limits.fewest_points:
         return _too_few(step, value, limits)
+    rate = usable_rate(learning_rate, int(step[0]), int(step[-1]))
     regime = last_regime(step, rate, breaks, limits.fewest_points)
     if len(step) - regime.start >= limits.fewest_points:
         return _assess(step, value, regime, rate, limits, remaining_steps)
@@ -158,11 +158,12 @@ def _assess(
     horizon = max(1, round(limits.horizon_share * done))
     if remaining_steps is not None:
         horizon = max(1, min(horizon, remaining_steps))
+    delta = limits.gain_share * curve.scale
     start_level = float(np.median(np.clip(value[:START_POINTS], -LARGEST, LARGEST)))
     base = Assessment(
         verdict=Verdict.INCONCLUSIVE,
         horizon_steps=horizon,
-        delta=limits.gain_share * curve.scale,
+        delta=delta,
         first_step=int(steps[0]),
         last_step=int(steps[-1]),
         level=curve.level,
@@ -174,10 +175,8 @@ def _assess(
     held = constant_tail(value[regime.start :])
     if held is not None:
         return _held(base, int(steps[held]), rate)
-    slowed = rate_reason(rate, regime, int(steps[-1]))
-    return _judged(
-        base, curve, look_ahead(curve, float(horizon), limits.gain_share * curve.scale, limits.confidence), rate, slowed
-    )
+    outlook = look_ahead(curve, float(horizon), delta, limits.confidence)
+    return _judged(base, curve, outlook, rate, rate_reason(rate, regime, int(steps[-1])))
 
 
 def _held(base: Assessment, since: int, rate: Rate | None) -> Assessment:

@@ -46,8 +46,8 @@ class Outlook:
 
     Args:
         gain: by the forecast that the verdict rests on.
-        delta: the smallest gain that counts: as given, or a third of what the law before a break promised if more.
-        by_law: by the law of the descent, or the line of the last regime; by_line: by the latest slope.
+        delta: the smallest gain that counts: as given, or for a plateau after a break a third of what the law before
+            it promised, if that is more.
         begins: the block with which the regime that decides begins.
         flat_throughout: a line of no slope describes the whole curve.
     """
@@ -55,8 +55,6 @@ class Outlook:
     verdict: Verdict
     gain: Interval
     delta: float
-    by_law: Interval
-    by_line: Interval
     begins: int
     flat_throughout: bool = False
 
@@ -71,7 +69,7 @@ def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: floa
     """
     whole = _line_gain(curve, horizon, confidence)
     if whole.within(delta) and not _bends(curve, LAWS):
-        return Outlook(Verdict.PLATEAU, whole, delta, whole, whole, 0, flat_throughout=True)
+        return Outlook(Verdict.PLATEAU, whole, delta, 0, flat_throughout=True)
     broken = _soft_break(curve)
     correlation = _noise_correlation(curve, broken)
     latest = curve.last_share(LINE_SHARE, FEWEST_FOR_LINE)
@@ -81,19 +79,20 @@ def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: floa
     by_law = (
         _line_gain(regime, horizon, confidence, correlation) if straight else _law_gain(regime, horizon, confidence)
     )
-    begins = 0 if broken is None else broken
+    begins, margin = 0 if broken is None else broken, delta
     if broken is not None and straight:
-        delta = min(max(delta, STOPPED_SHARE * _promised(curve, broken, horizon)), LARGEST_MARGIN * delta)
-    certified = by_line.low < delta if straight else by_line.within(BENT_MARGIN * delta)
-    if by_law.within(delta) and certified:
-        return Outlook(Verdict.PLATEAU, by_law, delta, by_law, by_line, begins if straight else latest)
-    if by_line.within(delta):
-        return Outlook(Verdict.PLATEAU, by_line, delta, by_law, by_line, latest if broken is None else broken)
+        promised = _promised(curve, broken, horizon)
+        margin = min(max(delta, STOPPED_SHARE * promised), LARGEST_MARGIN * delta)
+    certified = by_line.low < margin if straight else by_line.within(BENT_MARGIN * margin)
+    if by_law.within(margin) and certified:
+        return Outlook(Verdict.PLATEAU, by_law, margin, begins if straight else latest)
+    if by_line.within(margin):
+        return Outlook(Verdict.PLATEAU, by_line, margin, latest if broken is None else broken)
     if by_law.low > 0 and by_line.low > 0:
         verdict = Verdict.PROGRESSING if by_law.estimate >= delta else Verdict.SLOW
-        return Outlook(verdict, by_law, delta, by_law, by_line, begins)
+        return Outlook(verdict, by_law, delta, begins)
     regressing = by_line.high < -REGRESSION_SHARE * delta
-    return Outlook(Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE, by_line, delta, by_law, by_line, begins)
+    return Outlook(Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE, by_line, delta, begins)
 
 
 def _promised(curve: BlockCurve, broken: int, horizon: float) -> float:

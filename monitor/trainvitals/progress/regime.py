@@ -22,6 +22,8 @@ WARM_UP_SHARE = 0.02
 # A rate that rises through most of a run is a schedule (one cycle, range test), not a warm-up.
 LONGEST_WARM_UP_SHARE = 0.3
 
+SHORTEST_COVER = 0.5
+
 # In nine real branch pairs the slope followed the rate to the power 0.25 to 0.54; 0.6 leaves a margin. Progress at
 # less than half the speed of the peak is limited by the rate.
 SLOWDOWN_EXPONENT = 0.6
@@ -80,9 +82,16 @@ def rate_jumps(rate: Rate | None) -> list[int]:
     return [int(at) for at in steps[1:][jumped]]
 
 
-def usable_rate(rate: Rate | None) -> Rate | None:
-    """The learning rate with its finite, non-negative records; None where none is positive."""
-    if rate is None:
+def usable_rate(rate: Rate | None, first_step: int, last_step: int) -> Rate | None:
+    """The learning rate with its finite, non-negative records; None where none is positive.
+
+    None, too, where its records cover less than half of the steps from ``first_step`` to ``last_step``: it was logged
+    for another part of the run, or counts in another unit.
+    """
+    if rate is None or len(rate[0]) == 0:
+        return None
+    covered = min(int(rate[0][-1]), last_step) - max(int(rate[0][0]), first_step)
+    if covered < SHORTEST_COVER * (last_step - first_step):
         return None
     steps, eta = np.asarray(rate[0]), np.asarray(rate[1], dtype=np.float64)
     good = np.isfinite(eta) & (eta >= 0)
@@ -135,7 +144,7 @@ def _warm_up_steps(rate: Rate | None, begin: int, last: int) -> float:
 def rate_time(time: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
     """``[N]`` integral of the learning rate over time, in units of time at its largest value.
 
-    A law of descent in this time slows down where the rate does (science of annealing: Tissue et al. 2024, S1).
+    A law of descent in this time slows down where the rate does (S1 in Tissue et al. 2024, arXiv 2408.11029).
 
     Args:
         time: ``[N]`` increasing and positive; the rate before its first entry counts as that entry.

@@ -73,11 +73,19 @@ def test_a_continued_run_counts_its_steps_from_where_it_begins():
 
 
 def test_a_rate_without_a_positive_finite_record_is_no_rate():
-    assert usable_rate((STEP, np.zeros(1000))) is None
-    assert usable_rate((STEP, np.full(1000, np.nan))) is None
-    kept = usable_rate((STEP[:3], np.array([1.0, np.nan, -1.0])))
+    assert usable_rate((STEP, np.zeros(1000)), 0, 999) is None
+    assert usable_rate((STEP, np.full(1000, np.nan)), 0, 999) is None
+    kept = usable_rate((STEP[:3], np.array([1.0, np.nan, -1.0])), 0, 2)
     assert kept is not None
     assert kept[0].tolist() == [0]
+
+
+def test_a_rate_that_counts_epochs_says_nothing_about_steps():
+    epochs = (np.arange(10), np.linspace(1.0, 0.0, 10))
+    assert usable_rate(epochs, 0, 5000) is None
+    assert usable_rate((np.empty(0, dtype=np.int64), np.empty(0)), 0, 5000) is None
+    assert usable_rate((STEP[500:], np.ones(500)), 0, 999) is None
+    assert usable_rate((STEP[400:], np.ones(600)), 0, 999) is not None
 
 
 def test_the_rate_in_force_is_the_latest_recorded():
