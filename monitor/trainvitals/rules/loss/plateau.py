@@ -63,8 +63,8 @@ class Plateau(Rule[FlatLoss | None]):
     The curve is cut at restarts and at jumps of the learning rate, and averaged to sixty blocks. If a law before and a
     line after some block describe it better than one law throughout, only the part after counts. Two forecasts, by
     the law and by the latest slope, give the gain to expect with its 90 % interval; a plateau needs an interval
-    inside plus or minus 0.2 % of the loss. No visible trend is not enough: then the verdict is inconclusive, and says
-    what gain the noise would hide.
+    inside plus or minus 0.2 % of the loss or, after a break, a third of what the law before it promised (at most 2 %).
+    No visible trend is not enough: then the verdict is inconclusive, and says what gain the noise would hide.
 
     The descent broke off if a law and then a level fit better than every smooth law (power, exponential, logistic,
     arrival at constant speed, and each of these under a schedule that decays to zero, or under the learning rate where
