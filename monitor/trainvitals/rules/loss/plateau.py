@@ -105,7 +105,13 @@ class Plateau(Rule[FlatLoss | None]):
             "convention",
         ),
     )
-    interventions = ("adaptive-learning-rate", "restore-checkpoint", "lower-learning-rate", "stop-and-keep-best")
+    interventions = (
+        "adaptive-learning-rate",
+        "restore-checkpoint",
+        "lower-learning-rate",
+        "stop-and-keep-best",
+        "fixed-probe-set",
+    )
 
     def measure(self, view: RunView) -> FlatLoss | NotEnough | None:
         if not view.signals.supervised:
