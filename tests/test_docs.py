@@ -100,6 +100,12 @@ def test_the_python_that_the_readme_shows_runs(tmp_path, monkeypatch, capsys):
     assert "GEN001 overfitting" in capsys.readouterr().out
 
 
+def test_every_rate_that_the_readme_shows_was_measured():
+    rates = re.findall(r"\d+ of \d+", read("README.md"))
+    assert len(rates) >= 5
+    assert [rate for rate in rates if not re.search(rf"\b{rate}\b", read("benchmarks/README.md"))] == []
+
+
 @pytest.mark.slow
 def test_the_outputs_that_the_readme_shows_are_what_the_commands_print():
     script = ROOT / "scripts" / "update_readme.py"
