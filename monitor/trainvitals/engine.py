@@ -107,7 +107,7 @@ def _with_interventions(finding: Finding, view: RunView, problems: list[Problem]
     if finding.interventions:
         return finding
     suggestions: list[Suggestion] = []
-    for name in find_rule(finding.name).interventions:
+    for name in finding.to_try or find_rule(finding.name).interventions:
         intervention = all_interventions().get(name)
         if intervention is None:
             problems.append(Problem("unknown-intervention", finding.name, f"there is no intervention {name!r}"))

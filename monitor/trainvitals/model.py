@@ -380,7 +380,11 @@ class Suggestion:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a rule found: what, since when, how sure, on what evidence, and what to try."""
+    """One thing that a rule found: what, since when, how sure, on what evidence, and what to try.
+
+    ``to_try`` names the interventions for this very finding, the best first; where it is empty, those of its rule
+    count. The engine makes ``interventions`` of them.
+    """
 
     code: str
     name: str
@@ -395,6 +399,7 @@ class Finding:
     accepted_because: str | None = None
     consequences: tuple[str, ...] = ()
     causes: tuple[Cause, ...] = ()
+    to_try: tuple[str, ...] = ()
     interventions: tuple[Suggestion, ...] = ()
 
     @property

@@ -12,6 +12,7 @@ from trainvitals.contract import check_rule
 from trainvitals.errors import RuleContractError
 from trainvitals.interventions.registry import all_interventions
 from trainvitals.model import Evidence, Finding, Severity
+from trainvitals.rules.loss import plateau
 from trainvitals.rules.registry import all_rules
 from trainvitals.rules.rule import PAGE_HEADINGS, NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -27,6 +28,11 @@ def test_every_rule_keeps_the_contract(rule: Rule[Any]) -> None:
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
 def test_every_rule_suggests_interventions_that_exist(rule: Rule[Any]) -> None:
     assert set(rule.interventions) <= set(all_interventions())
+
+
+def test_what_a_finding_says_to_try_exists() -> None:
+    lists = (value for name, value in vars(plateau).items() if name.startswith("TO_TRY"))
+    assert {name for names in lists for name in names} <= set(all_interventions())
 
 
 @pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)

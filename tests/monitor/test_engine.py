@@ -175,6 +175,25 @@ def test_settings_that_name_nothing_are_refused(config: Config, error: type[Exce
         diagnose(HIGH, config)
 
 
+class Particular(Quiet):
+    """Knows better than its rule what to try."""
+
+    code = "LOS903"
+    name = "particular"
+
+    def judge(self, measurement: int, limits: Mapping[str, float]) -> list[Finding]:
+        return [self.finding(Severity.INFO, 0.5, "a note", to_try=("check-wiring", "no-such-thing"))]
+
+
+def test_a_finding_may_say_itself_what_to_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_load", lambda: ((Particular(), Quiet()), ()))
+    registry.all_rules.cache_clear()
+    diagnosis = diagnose(HIGH)
+    tried = {finding.name: [s.name for s in finding.interventions] for finding in diagnosis.findings}
+    assert tried == {"particular": ["check-wiring"], "quiet": ["lower-learning-rate"]}
+    assert [(problem.kind, problem.where) for problem in diagnosis.problems] == [("unknown-intervention", "particular")]
+
+
 def test_the_same_answer_twice_and_in_any_order_of_tags() -> None:
     generator = np.random.default_rng(3)
     columns = {f"tag{index}": generator.normal(size=50) for index in range(12)}

@@ -19,6 +19,20 @@ WHY_FLAT = {
     Reason.SCHEDULE_END: "the learning-rate schedule has ended",
 }
 
+# The best first: what is cheap and can be undone before what needs a new start.
+TO_TRY_WHERE_STOPPED = (
+    "adaptive-learning-rate",
+    "check-wiring",
+    "restore-checkpoint",
+    "data-mixing",
+    "dynamic-curriculum",
+    "more-data",
+)
+TO_TRY_WHERE_HELD = ("check-wiring", "restore-checkpoint")
+TO_TRY_WHERE_CONVERGED = ("stop-and-keep-best", "adaptive-learning-rate", "more-data", "more-regularisation")
+TO_TRY_WHERE_THE_RATE_HOLDS_IT = ("extend-schedule", "stop-and-keep-best")
+TO_TRY_WHERE_NOISE_HIDES = ("fixed-probe-set", "adaptive-learning-rate", "stop-and-keep-best")
+
 HELD_CONFIDENCE = 0.95
 BROKE_OFF_CONFIDENCE = 0.9
 CERTIFIED_CONFIDENCE = 0.85
@@ -105,13 +119,7 @@ class Plateau(Rule[FlatLoss | None]):
             "convention",
         ),
     )
-    interventions = (
-        "adaptive-learning-rate",
-        "restore-checkpoint",
-        "lower-learning-rate",
-        "stop-and-keep-best",
-        "fixed-probe-set",
-    )
+    interventions = TO_TRY_WHERE_STOPPED
 
     def measure(self, view: RunView) -> FlatLoss | NotEnough | None:
         if not view.signals.supervised:
@@ -145,6 +153,7 @@ class Plateau(Rule[FlatLoss | None]):
                 first_step=assessment.since_step,
                 last_step=assessment.last_step,
                 evidence=_evidence(measurement),
+                to_try=_to_try(assessment, stopped=stopped),
             )
         ]
 
@@ -156,6 +165,7 @@ class Plateau(Rule[FlatLoss | None]):
             first_step=ground.since_step,
             last_step=measurement.assessment.last_step,
             evidence=_evidence(measurement),
+            to_try=TO_TRY_WHERE_NOISE_HIDES,
         )
 
 
@@ -187,6 +197,14 @@ def _was_stopped(measurement: FlatLoss, limits: Mapping[str, float]) -> bool:
         return False
     long_enough = last - since >= limits["shortest_flat_share"] * measurement.steps_done
     return long_enough and descent.missing >= limits["smallest_missing_share"] * abs(assessment.level)
+
+
+def _to_try(assessment: Assessment, *, stopped: bool) -> tuple[str, ...]:
+    if assessment.learning_rate_explains:
+        return TO_TRY_WHERE_THE_RATE_HOLDS_IT
+    if assessment.held:
+        return TO_TRY_WHERE_HELD
+    return TO_TRY_WHERE_STOPPED if stopped else TO_TRY_WHERE_CONVERGED
 
 
 def _summary(measurement: FlatLoss, *, stopped: bool) -> str:
