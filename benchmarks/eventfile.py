@@ -67,7 +67,8 @@ class Bar:
     def row(self) -> str:
         relation = "at most" if self.at_most else "at least"
         verdict = "held" if self.held else "**missed**"
-        return f"| {self.name} | {relation} {self.bound:g}{self.unit} | {self.figure:.3g}{self.unit} | {verdict} |"
+        figure = f"{self.figure:.0f}" if self.figure >= 100 else f"{self.figure:.3g}"
+        return f"| {self.name} | {relation} {self.bound:g}{self.unit} | {figure}{self.unit} | {verdict} |"
 
 
 class Turns:
