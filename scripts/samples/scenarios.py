@@ -9,7 +9,7 @@ import numpy as np
 
 from samples.data import Data, imitation, spirals, text
 from samples.network import Adam, Network, Sgd
-from samples.training import Training, accuracy, constant, cosine, loss_of, warm_up
+from samples.training import Schedule, Training, accuracy, constant, cosine, loss_of, warm_up
 from samples.writing import STEP_TIME_S, write_csv, write_event_file, write_json_lines, write_trainer_state
 
 if TYPE_CHECKING:
@@ -21,19 +21,7 @@ if TYPE_CHECKING:
 
 def healthy(folder: Path, rng: np.random.Generator) -> None:
     """A small language model on an invented language; nothing goes wrong."""
-    data = text(rng, 40_000)
-    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
-    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
-    training = Training(
-        model,
-        Adam(),
-        batches=lambda _step: train.batch(rng, 64),
-        rate=constant(1e-3),
-        validation=held_out,
-        every=20,
-        per_layer=True,
-        smoothed=True,
-    )
+    training = _language_model(rng, constant(1e-3), every=20, per_layer=True)
     write_event_file(folder, training.run(0, 4000))
 
 
@@ -103,18 +91,7 @@ def vanishing_gradients(folder: Path, rng: np.random.Generator) -> None:
 
 def learning_rate_exhausted(folder: Path, rng: np.random.Generator) -> None:
     """The schedule was given the number of steps of an earlier, shorter run: it is over long before the training."""
-    data = text(rng, 40_000)
-    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
-    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
-    training = Training(
-        model,
-        Adam(),
-        batches=lambda _step: train.batch(rng, 64),
-        rate=cosine(1e-3, 1600),
-        validation=held_out,
-        every=10,
-        smoothed=True,
-    )
+    training = _language_model(rng, cosine(1e-3, 1600), every=10)
     steps = 4000
     history: list[dict[str, float]] = []
     for row in training.run(0, steps):
@@ -155,18 +132,7 @@ def loss_spikes(folder: Path, rng: np.random.Generator) -> None:
 
 def restarted(folder: Path, rng: np.random.Generator) -> None:
     """The job was killed at step 2,200 and went on from the checkpoint of step 2,000."""
-    data = text(rng, 40_000)
-    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
-    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
-    training = Training(
-        model,
-        Adam(),
-        batches=lambda _step: train.batch(rng, 64),
-        rate=constant(1e-3),
-        validation=held_out,
-        every=20,
-        smoothed=True,
-    )
+    training = _language_model(rng, constant(1e-3), every=20)
     rows = training.run(0, 2000)
     checkpoint = copy.deepcopy((training.network, training.optimizer))
     write_event_file(folder, rows + training.run(2000, 2200))
@@ -191,19 +157,7 @@ def not_learning(folder: Path, rng: np.random.Generator) -> None:
 
 def frozen_midway(folder: Path, rng: np.random.Generator) -> None:
     """From step 1,500 on the optimizer holds a copy of the parameters: the model itself never changes again."""
-    data = text(rng, 40_000)
-    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
-    model = Network(rng, [data.inputs.shape[1], 96, 27], "tanh")
-    training = Training(
-        model,
-        Adam(),
-        batches=lambda _step: train.batch(rng, 64),
-        rate=constant(3e-4),
-        validation=held_out,
-        every=10,
-        smoothed=True,
-        detached_from=1500,
-    )
+    training = _language_model(rng, constant(3e-4), every=10, detached_from=1500)
     write_csv(folder / "metrics.csv", [_lightning(row) for row in training.run(0, 5000)])
 
 
@@ -227,6 +181,25 @@ SCENARIOS: dict[str, Callable[[Path, np.random.Generator], None]] = {
     "frozen-midway": frozen_midway,
     "too-short": too_short,
 }
+
+
+def _language_model(
+    rng: np.random.Generator, rate: Schedule, *, every: int, per_layer: bool = False, detached_from: int | None = None
+) -> Training:
+    """One hidden layer that predicts the next character of an invented language; a tenth of the text is held out."""
+    data = text(rng, 40_000)
+    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
+    return Training(
+        Network(rng, [data.inputs.shape[1], 96, 27], "tanh"),
+        Adam(),
+        batches=lambda _step: train.batch(rng, 64),
+        rate=rate,
+        validation=held_out,
+        every=every,
+        per_layer=per_layer,
+        smoothed=True,
+        detached_from=detached_from,
+    )
 
 
 def _flat(tag: str) -> str:
