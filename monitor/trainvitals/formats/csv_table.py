@@ -10,16 +10,22 @@ from trainvitals.errors import LogError
 from trainvitals.formats.columns import Notes, Origin, run_from_table
 from trainvitals.formats.csv_layout import (
     NotATableError,
-    all_numbers,
     cells_of,
     find_layout,
     plain_text,
     without_comments,
 )
-from trainvitals.formats.csv_text import CsvText, parse_csv
+from trainvitals.formats.csv_text import CsvText, is_readable, parse_csv
 from trainvitals.formats.files import read_bytes
 from trainvitals.formats.format import Format, Purging, RunFiles
-from trainvitals.formats.names import counts_steps, looks_like_training_log, may_name_a_metric, normalised
+from trainvitals.formats.names import (
+    compares_parts_of_data,
+    counts_steps,
+    is_loss,
+    looks_like_training_log,
+    may_name_a_metric,
+    normalised,
+)
 from trainvitals.formats.parts import run_of_parts
 from trainvitals.model import Run
 
@@ -39,7 +45,10 @@ TENSORBOARD_TAG = "-tag-"
 def is_csv_log(name: str, head: bytes) -> bool:
     """Whether a file is a table of a training run, from its name and first bytes."""
     path = PurePath(name.lower())
-    if path.suffix not in SUFFIXES or not may_name_a_metric(head.split(b"\n", SNIFFED_LINES)[:SNIFFED_LINES]):
+    holds_losses = is_loss(path.stem)
+    if path.suffix not in SUFFIXES:
+        return False
+    if not holds_losses and not may_name_a_metric(head.split(b"\n", SNIFFED_LINES)[:SNIFFED_LINES]):
         return False
     try:
         text, commented_header = without_comments(plain_text(head, name)[0])
@@ -53,19 +62,10 @@ def is_csv_log(name: str, head: bytes) -> bool:
     rows = [cells_of(line.decode("utf-8", errors="replace"), layout.delimiter) for line in below]
     if not rows:
         return path.name in LOGGERS_FILES and any(counts_steps(column) for column in layout.names)
-    textual = [
-        column
-        for i, column in enumerate(layout.names)
-        if any(i < len(row) and row[i] and not _is_number(row[i]) for row in rows)
-    ]
-    numeric = [
-        column
-        for i, column in enumerate(layout.names)
-        if column not in textual and any(i < len(row) and row[i] for row in rows)
-    ]
+    numeric, textual = _by_kind(layout.names, rows)
     if path.name in LOGGERS_FILES and len(numeric) > 1 and any(counts_steps(column) for column in numeric):
         return True
-    return looks_like_training_log(numeric, textual)
+    return looks_like_training_log(numeric, textual) or (holds_losses and compares_parts_of_data(numeric))
 
 
 def read_csv(files: RunFiles, purge: Purging = "session") -> Run:  # noqa: ARG001
@@ -124,8 +124,16 @@ def flavour(names: Sequence[str], where: str) -> str:
     return "csv"
 
 
-def _is_number(cell: str) -> bool:
-    return all_numbers([cell]) or cell.lower() in ("none", "null", "na", "n/a", "-")
+def _by_kind(names: Sequence[str], rows: Sequence[Sequence[str]]) -> tuple[list[str], list[str]]:
+    """The columns with numbers and those with other text, told apart as ``parse_csv`` does; empty ones are neither."""
+    numeric: list[str] = []
+    textual: list[str] = []
+    for i, name in enumerate(names):
+        cells = [row[i] for row in rows if i < len(row) and row[i]]
+        readable = sum(map(is_readable, cells))
+        if cells:
+            (numeric if 2 * readable >= len(cells) else textual).append(name)
+    return numeric, textual
 
 
 FORMAT = Format("csv", is_csv_log, read_csv)

@@ -94,6 +94,12 @@ def parse_csv(data: bytes, where: str) -> CsvText:
     return CsvText(_joined(tables), names, tuple(sessions), tuple(problems))
 
 
+def is_readable(cell: str) -> bool:
+    """Whether ``parse_csv`` can read a cell: a number, a printed tensor of one, or a word for a missing number."""
+    inside = re.match(_TENSOR, cell)
+    return all_numbers([inside.group(1) if inside else cell]) or cell.lower() in _MISSING
+
+
 def _without_torn_tail(data: bytes, layout: Layout, where: str) -> tuple[bytes, list[Problem]]:
     """The text without a last line that its writer has not finished: too few cells, or a last cell cut short."""
     if data.endswith(b"\n") or not data.strip():

@@ -36,7 +36,7 @@ STEP_NAMES = (
 )
 BATCH_NAMES = ("batch", "batch_idx")
 """Counts that begin anew with each epoch."""
-EPOCH_NAMES = ("epoch", "epochs", "current_epoch", "epoch_num", "round", "episode", "episodes")
+EPOCH_NAMES = ("epoch", "epochs", "ep", "current_epoch", "epoch_num", "round", "episode", "episodes")
 WALL_TIME_NAMES = ("wall_time", "_timestamp", "timestamp", "walltime", "unix_time", "datetime", "date", "time")
 SPLIT_NAMES = ("split", "mode", "phase", "stage", "subset", "partition", "set", "dataset")
 LONG_TAG_NAMES = ("tag", "metric", "metric_name", "key", "variable", "name")
@@ -115,6 +115,12 @@ def is_loss(name: str) -> bool:
 def is_validation(name: str) -> bool:
     """Whether a column of this name is measured on validation or test data."""
     return any(SPLITS.get(word, "train") != "train" for word in words(name))
+
+
+def compares_parts_of_data(columns: Iterable[str]) -> bool:
+    """Whether one column is named for the training data, and one for data held out."""
+    parts = {SPLITS.get(normalised(column)) for column in columns}
+    return "train" in parts and bool(parts & {"val", "test"})
 
 
 def may_name_a_metric(head: Iterable[bytes]) -> bool:

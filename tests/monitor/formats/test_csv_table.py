@@ -18,6 +18,11 @@ from trainvitals.formats.read import read_run
 from trainvitals.model import Run
 
 PLAIN = "epoch,loss,val_loss\n0,3.5,4.5\n1,2.5,3.5\n2,1.5,2.5\n"
+PRINTED_TENSORS = (
+    "Epoch,Train_loss,Val_loss\n"
+    "1,\"tensor(3.5, device='cuda:0', grad_fn=<DivBackward0>)\",\"tensor(4.5, device='cuda:0')\"\n"
+    "2,\"tensor(nan, device='cuda:0', grad_fn=<DivBackward0>)\",\"tensor(3.5, device='cuda:0')\"\n"
+)
 
 
 @pytest.fixture
@@ -192,6 +197,13 @@ def test_columns_of_one_name_stay_apart(read):
     assert {"loss", "loss (2)"} <= set(read("step,loss,loss\n1,2,3\n2,1,2\n").series)
 
 
+def test_a_table_that_its_file_name_alone_calls_losses_is_read_by_the_parts_of_data(tmp_path):
+    (tmp_path / "losses.csv").write_text("ep,train,valid,total\n1,3.0,4.0,7.0\n2,2.0,3.0,5.0\n")
+    run = read_run(tmp_path)
+    assert points(run, "train") == [(1, 3.0), (2, 2.0)]
+    assert points(run, "valid") == [(1, 4.0), (2, 3.0)]
+
+
 def test_a_table_downloaded_from_tensorboard_carries_its_tag_in_its_name(read):
     run = read("Wall time,Step,Value\n1700000000.5,10,3.0\n1700000001.5,20,2.0\n", "run-exp1-tag-Loss_train.csv")
     assert points(run, "Loss_train") == [(10, 3.0), (20, 2.0)]
@@ -230,6 +242,11 @@ def test_what_is_no_table_of_numbers_is_refused_in_one_line(read, content, text)
         ("metrics.csv", "epoch,step,train_whatever\n0,10,3.0\n", True),
         ("metrics.csv", "epoch,step,train_loss\n", True),
         ("a.csv", "Wall time,Step,Value\n1,2,3\n", True),
+        ("losses.csv", PRINTED_TENSORS, True),
+        ("log.csv", PLAIN.replace("\n", "\n<<<<<<< HEAD\n", 1), True),
+        ("losses.csv", "ep,train,valid,total\n1,3.0,4.0,7.0\n2,2.0,3.0,5.0\n", True),
+        ("scores.csv", "ep,train,valid,total\n1,3.0,4.0,7.0\n2,2.0,3.0,5.0\n", False),
+        ("losses.csv", "year,train,ship\n1999,3.0,4.0\n2000,2.0,3.0\n", False),
         ("iris.csv", "sepal_length,sepal_width,species\n5.1,3.5,setosa\n", False),
         ("prices.csv", "date,open,close,volume\n2020-01-01,1,2,3\n", False),
         ("leaderboard.csv", "model,accuracy,loss\nresnet,0.9,0.3\nvit,0.8,0.4\n", False),
