@@ -1,0 +1,98 @@
+"""What a rule found: on what evidence, by which causes, and what to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from trainvitals.model.verdict import Severity, likelihood_in_words
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One measured fact: a sentence, the signal, the value, what it was compared with, and at which step."""
+
+    text: str
+    signal: str | None = None
+    value: float | None = None
+    threshold: float | None = None
+    step: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One possible cause of a symptom, with what speaks for and against it."""
+
+    name: str
+    confidence: float
+    evidence_for: tuple[str, ...] = ()
+    evidence_against: tuple[str, ...] = ()
+    would_decide: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """How to see whether an intervention helped: ``signal`` moves in ``direction`` by ``size`` within N steps."""
+
+    signal: str
+    direction: Literal["down", "up", "finite"]
+    size: float
+    within_steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One thing to try.
+
+    Args:
+        name: the intervention's name.
+        summary: one line.
+        how: code or settings that can be pasted.
+        expected: what should happen, and on what basis.
+        risk: what may go wrong, and whether it can be undone.
+        verify: machine-readable success.
+        source: where this is known from.
+    """
+
+    name: str
+    summary: str
+    how: str
+    expected: str
+    risk: str
+    verify: Verify
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a rule found: what, since when, how sure, on what evidence, and what to try.
+
+    ``to_try`` names the interventions for this very finding, the best first; where it is empty, those of its rule
+    count. The engine makes ``interventions`` of them.
+    """
+
+    code: str
+    name: str
+    severity: Severity
+    confidence: float
+    summary: str
+    first_step: int | None = None
+    last_step: int | None = None
+    layers: tuple[str, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
+    state: Literal["open", "resolved", "accepted"] = "open"
+    accepted_because: str | None = None
+    consequences: tuple[str, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    to_try: tuple[str, ...] = ()
+    interventions: tuple[Suggestion, ...] = ()
+
+    @property
+    def likelihood(self) -> str:
+        """The confidence in words."""
+        return likelihood_in_words(self.confidence)
+
+    @property
+    def signals(self) -> frozenset[str]:
+        """The tags that the evidence names."""
+        return frozenset(item.signal for item in self.evidence if item.signal)

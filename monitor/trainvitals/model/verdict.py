@@ -1,0 +1,93 @@
+"""The words of a verdict: severity, status, progress and its reason, likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+# Words for confidence. The bounds are conventions until the diagnosis is calibrated against an exam of faults.
+VERY_LIKELY_FROM = 0.8
+CERTAIN_FROM = 0.97
+
+
+class Severity(StrEnum):
+    """How much a finding matters. Warning only where something should be changed."""
+
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+    @property
+    def rank(self) -> int:
+        return ("info", "warning", "error").index(self.value)
+
+
+class Status(StrEnum):
+    """The verdict on a whole run."""
+
+    HEALTHY = "healthy"
+    WARNING = "warning"
+    ERROR = "error"
+    UNDETERMINED = "undetermined"
+
+
+class Verdict(StrEnum):
+    """Is it still getting better?"""
+
+    PLATEAU = "PLATEAU"
+    SLOW = "SLOW"
+    PROGRESSING = "PROGRESSING"
+    REGRESSING = "REGRESSING"
+    INCONCLUSIVE = "INCONCLUSIVE"
+
+
+class Reason(StrEnum):
+    """What qualifies a progress verdict."""
+
+    CONVERGED = "converged"
+    LR_LIMITED = "lr-limited"
+    SCHEDULE_END = "schedule-end"
+    NOISE_LIMITED = "noise-limited"
+    TOO_FEW_POINTS = "too-few-points"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The progress verdict and the expected gain of continuing, in the unit of the signal.
+
+    Args:
+        signal: the tag that was judged; None where the run has no loss.
+        gain: expected decrease over the next ``horizon_steps``; positive is better.
+        gain_low, gain_high: its 90 % interval.
+        delta: the smallest gain that counts as progress.
+        minimum_detectable_gain: what the noise would have let us see.
+        since_step: where a plateau, or the last regime, began.
+        level: where the signal stands now.
+        points: how many of its points were judged; points_needed: about how many a clear verdict would take.
+    """
+
+    signal: str | None
+    verdict: Verdict
+    reason: Reason | None = None
+    gain: float | None = None
+    gain_low: float | None = None
+    gain_high: float | None = None
+    horizon_steps: int | None = None
+    delta: float | None = None
+    minimum_detectable_gain: float | None = None
+    since_step: int | None = None
+    level: float | None = None
+    points: int = 0
+    points_needed: int | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether there was enough to judge at all; a noisy but long curve was judged, if inconclusively."""
+        return self.signal is not None and self.reason is not Reason.TOO_FEW_POINTS
+
+
+def likelihood_in_words(confidence: float) -> str:
+    """``likely``, ``very likely`` or ``certain``."""
+    if confidence >= CERTAIN_FROM:
+        return "certain"
+    return "very likely" if confidence >= VERY_LIKELY_FROM else "likely"
