@@ -22,6 +22,9 @@ _REASON_WORDS = {
     Reason.TOO_FEW_POINTS: "too few points",
 }
 
+# A promise of when there will be enough points rests on the noise seen so far; further out it is a guess.
+FARTHEST_OUTLOOK = 20
+
 
 def number(value: float) -> str:
     """Three significant digits, or all digits of a large whole number: 0.0213, 2.31, 12,400."""
@@ -71,6 +74,8 @@ def _needed(diagnosis: Diagnosis) -> str:
     progress = diagnosis.progress
     if not progress.points_needed or diagnosis.first_step is None or diagnosis.last_step is None:
         return ""
+    if progress.points_needed > FARTHEST_OUTLOOK * progress.points:
+        return ": too few and too noisy for a verdict on progress"
     needed = f"; a verdict on progress needs about {progress.points_needed}"
     if progress.points < 2 or diagnosis.last_step == diagnosis.first_step:
         return needed

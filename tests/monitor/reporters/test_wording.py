@@ -55,6 +55,12 @@ def test_too_few_points_say_until_when_to_wait() -> None:
     assert wording.progress_sentence(run) == expected
 
 
+def test_no_date_is_promised_that_is_far_beyond_what_was_seen() -> None:
+    progress = replace(UNDETERMINED.progress, points_needed=71_147)
+    sentence = wording.progress_sentence(replace(UNDETERMINED, progress=progress))
+    assert sentence == "18 points: too few and too noisy for a verdict on progress"
+
+
 def test_the_worst_finding_is_never_an_accepted_one_or_a_note() -> None:
     plateau, spikes = SICK.findings
     accepted = replace(plateau, state="accepted")
