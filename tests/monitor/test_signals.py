@@ -29,9 +29,11 @@ class TestWhichLossIsJudgedBy:
             (("Loss/train",), ("Loss/val",), ()),
             (("train_loss_step",), ("val_loss",), ("lr-AdamW",)),
             (("Training Loss",), ("Validation Loss",), ()),
+            (("trn_loss",), ("vld_loss",), ()),
+            (("train_l1",), ("val_l1",), ()),
         ],
     )
-    def test_the_naming_styles_that_peers_were_tried_on(
+    def test_the_naming_styles_that_peers_were_tried_on_and_two_of_strangers(
         self, train: tuple[str, ...], val: tuple[str, ...], rates: tuple[str, ...]
     ) -> None:
         run = run_of([series(tag, falling()) for tag in (*train, *val)] + [series(tag, schedule()) for tag in rates])
@@ -133,6 +135,10 @@ class TestMetrics:
     def test_better_when_lower(self, tag: str) -> None:
         metrics = understand(losses("loss", "val_loss", tag)).metrics
         assert [metric.better for metric in metrics] == ["down"]
+
+    @pytest.mark.parametrize("tag", ["l1", "l1_penalty", "weights/l1_norm", "train/l1_reg"])
+    def test_an_l1_that_may_be_of_the_weights_is_no_measure(self, tag: str) -> None:
+        assert understand(losses("loss", "val_loss", tag)).metrics == ()
 
     def test_a_bare_metric_is_of_training_where_bare_means_training(self) -> None:
         splits = {

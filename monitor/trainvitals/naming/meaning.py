@@ -62,6 +62,9 @@ def better_direction(words: Sequence[str]) -> tuple[Better, str] | None:
         return "down", "rel"
     if any(word in w.DERIVED_WORDS for word in words):
         return None
+    # Beside anything but the data it is as likely a norm or a penalty on the weights.
+    if "l1" in words and len(words) > 1 and frozenset(words) <= w.SPLIT_WORDS | {"l1"}:
+        return "down", "l1"
     for word in reversed(words):
         for form in (word, stem(word)):
             if form in w.BETTER_DOWN:

@@ -14,7 +14,7 @@ def word_set(text: str) -> frozenset[str]:
 # Words that carry the data split. The families of validation data stand in the order in which we would judge by them.
 TRAIN_WORDS = frozenset({"train", "training", "trained", "tr", "trn", "trainer", "fit"})
 VALIDATION_FAMILIES: dict[str, frozenset[str]] = {
-    "val": frozenset({"val", "vali", "valid", "validation", "validate", "validating", "valset", "vl", "va"}),
+    "val": frozenset({"val", "vali", "valid", "validation", "validate", "validating", "valset", "vl", "va", "vld"}),
     "eval": frozenset({"eval", "evals", "evaluation", "evaluate", "evaluating", "evaluator"}),
     "dev": frozenset({"dev", "devset"}),
     "holdout": frozenset({"holdout", "heldout"}),
