@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import block_means, mad_scale
 from trainvitals.model import Evidence, Finding, Series, Severity, Verdict
 from trainvitals.rules import logging_lines
 from trainvitals.rules.loss.chance import chance_classes
+from trainvitals.rules.loss.metric_movement import METRIC_POINTS, change_of, flat_metric, is_good, metric_at_chance
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
 
@@ -29,10 +31,8 @@ RESUMED_SHARE, RESUMED_SPACINGS = 0.05, 2.0
 PLACEHOLDERS = (-1.0, 0.0, 1.0)
 # Still in warm-up: the rate was highest in the last tenth, and above half of that for less than a fifth of the steps.
 WARMUP_END_SHARE, WARMUP_HALF_SHARE = 0.9, 0.2
-# A metric moved when the medians of its first and last third differ by three standard deviations of its noise and by
-# two hundredths of its scale; it is good when it is beyond four fifths of the way to perfect.
-METRIC_SDS, METRIC_MOVED, METRIC_GOOD = 3.0, 0.02, 0.8
-METRIC_POINTS = 3
+# A loss came to rest at once where it stays at its level from the third of its blocks on.
+SETTLED_BLOCK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,13 @@ class Stillness:
     Args:
         tag: of the loss; points, first_step, last_step: of its curve.
         start, end, lowest: levels of the first block, the second half and the lowest block.
-        gain_high: upper bound of start minus end; block_sd: noise of one block.
+        reference: the level from which a gain would be learning: the start, or guessing where that is lower.
+        gain_high: upper bound of reference minus end; block_sd: noise of one block.
         constant: all values are the same to the last digit.
-        spread: largest minus smallest value.
+        spread: largest minus smallest value; of the second half where the start lies above guessing.
         improving: something that says that it does learn, in words.
         resumed: the log continues another one; warming_up: the learning rate is still rising.
-        flat_metric: a metric that did not move, and its last value.
+        flat_metric: a metric that did not move, at chance where there is one, and its last value.
         classes: the number of classes whose guessing would cost this much.
     """
 
@@ -58,6 +59,7 @@ class Stillness:
     start: float
     end: float
     lowest: float
+    reference: float
     gain_high: float
     block_sd: float
     constant: bool
@@ -75,7 +77,7 @@ class NotLearning(Rule[Stillness]):
     What it finds
     -------------
     Runs that learnt nothing from the first step on: a loss that stays at its initial level within its noise, often that
-    of guessing, ln(number of classes); or that never changes at all.
+    of guessing, ln(number of classes); that falls to guessing from a start above it and stays; or that never changes.
 
     Why it matters
     --------------
@@ -89,6 +91,11 @@ class NotLearning(Rule[Stillness]):
     start, and the progress verdict is not "progressing". With fewer than 30 points a metric that does not move or the
     level of guessing must agree, and all values lie within `gain_share`. A loss that repeats one value to the last
     digit is an error, as is one at the level of guessing with a metric at chance.
+
+    A first step may cost more than guessing, and falling from there to ln(K) is not learning yet: where a metric stands
+    at chance all the time (accuracy 1/K, area under the ROC curve 0.5), the gain counts from ln(K) on. Without a metric
+    training and validation loss must both stand on ln(K) within noise from the first tenth of the run on: what was
+    learnt costs different amounts on different data.
 
     The level of guessing is a hint and never the proof: ln(K) lies near any number for some K.
 
@@ -159,8 +166,8 @@ class NotLearning(Rule[Stillness]):
             return []
         if still.constant:
             return [] if still.start in PLACEHOLDERS else [self._found(still, limits, Severity.ERROR, 0.97)]
-        margin = limits["gain_share"] * abs(still.start)
-        left = still.start - still.lowest > margin + LOWEST_OF_BLOCKS_SDS * still.block_sd
+        margin = limits["gain_share"] * abs(still.reference)
+        left = still.reference - still.lowest > margin + LOWEST_OF_BLOCKS_SDS * still.block_sd
         if still.gain_high >= margin or left:
             return []
         corroborated = still.flat_metric is not None or still.classes is not None
@@ -173,7 +180,11 @@ class NotLearning(Rule[Stillness]):
         return [self._found(still, limits, Severity.WARNING, 0.85 if corroborated else 0.7)]
 
     def _found(self, still: Stillness, limits: Mapping[str, float], severity: Severity, confidence: float) -> Finding:
-        never = "never changes" if still.constant else "never left its initial level"
+        never = "never left its initial level"
+        if still.constant:
+            never = "never changes"
+        elif still.reference < still.start:
+            never = "only fell to the level of guessing"
         return self.finding(
             severity,
             confidence,
@@ -186,73 +197,71 @@ class NotLearning(Rule[Stillness]):
 
 def _stillness(loss: LossCurve, view: RunView) -> Stillness:
     step, value = loss.curve.step, np.asarray(loss.curve.value, dtype=np.float64)
-    levels = block_means(step.astype(np.float64), value, min(BLOCKS, len(value))).value
+    levels = _levels(loss)
     later = levels[len(levels) // 2 :]
     # Blocks carry what is slow in the noise; differences of points would not.
     block_sd = max(mad_scale(later), difference_noise_sd(levels))
-    end = float(np.median(later))
-    gain_high = float(levels[0]) - end + ONE_SIDED_95 * block_sd * float(np.sqrt(1 + 1 / len(later)))
+    start, end = float(levels[0]), float(np.median(later))
+    classes = chance_classes(end)
+    at_chance = None if classes is None else metric_at_chance(view, classes)
+    guessing = np.inf
+    if classes is not None and (at_chance is not None or _all_settled_on(float(np.log(classes)), view)):
+        guessing = float(np.log(classes))
+    reference = min(start, guessing)
+    blocks_in_gain = 1 / len(later) + (reference == start)
     return Stillness(
         tag=loss.tag,
         points=len(value),
         first_step=int(step[0]),
         last_step=int(step[-1]),
-        start=float(levels[0]),
+        start=start,
         end=end,
         lowest=float(levels.min()),
-        gain_high=gain_high,
+        reference=reference,
+        gain_high=reference - end + ONE_SIDED_95 * block_sd * float(np.sqrt(blocks_in_gain)),
         block_sd=block_sd,
         constant=bool(np.all(value == value[0])),
-        spread=float(np.ptp(value)),
+        spread=float(np.ptp(value if reference == start else value[len(value) // 2 :])),
         improving=_improving(loss, view),
         resumed=_is_resumed(loss.curve),
         warming_up=_is_warming_up(view.learning_rate),
-        flat_metric=_flat_metric(view),
-        classes=chance_classes(end),
+        flat_metric=at_chance or flat_metric(view),
+        classes=classes,
     )
+
+
+def _levels(loss: LossCurve) -> NDArray[np.float64]:
+    step, value = loss.curve.step, np.asarray(loss.curve.value, dtype=np.float64)
+    return block_means(step.astype(np.float64), value, min(BLOCKS, len(value))).value
+
+
+def _all_settled_on(level: float, view: RunView) -> bool:
+    """Whether losses on different data, and no metric to tell, all came to rest on a level at once."""
+    losses = [loss for loss in view.losses if len(loss) >= POINTS_TO_STAND_ALONE]
+    if view.signals.metrics or len(losses) < max(2, len(view.losses)):
+        return False
+    for loss in losses:
+        settled = _levels(loss)[SETTLED_BLOCK:]
+        noise_sd = max(mad_scale(settled), difference_noise_sd(settled))
+        if float(np.max(np.abs(settled - level))) > LOWEST_OF_BLOCKS_SDS * noise_sd:
+            return False
+    return True
 
 
 def _improving(loss: LossCurve, view: RunView) -> str | None:
     """What says that the model does learn, or knew everything before."""
     for metric in view.signals.metrics:
         series = view.series(metric.tag).finite()
-        change = _change(series)
+        change = change_of(series)
         if change is not None and (change > 0) == (metric.better == "up") and change != 0:
             return f"{metric.tag} improves"
-        if len(series) and _is_good(series, better_up=metric.better == "up"):
+        if len(series) and is_good(series, better_up=metric.better == "up"):
             return f"{metric.tag} is good"
     for other in view.losses:
-        change = _change(other.curve)
+        change = change_of(other.curve)
         if other.tag != loss.tag and change is not None and change < 0:
             return f"{other.tag} falls"
     return "it is progressing" if view.assess(loss).verdict is Verdict.PROGRESSING else None
-
-
-def _change(series: Series) -> float | None:
-    """From the first to the last third; 0 where it is within noise, None with too few points."""
-    value = np.asarray(series.value, dtype=np.float64)
-    third = len(value) // 3
-    if third < 1 or len(value) < METRIC_POINTS:
-        return None
-    change = float(np.median(value[-third:]) - np.median(value[:third]))
-    scale = float(np.max(np.abs(value)))
-    # The median of a third varies less than a point, so this is more than three of its own standard deviations.
-    return change if abs(change) > max(METRIC_SDS * difference_noise_sd(value), METRIC_MOVED * scale) else 0.0
-
-
-def _is_good(series: Series, *, better_up: bool) -> bool:
-    """Whether a score between 0 and 1, or 0 and 100, is near its best."""
-    last = float(np.median(series.value[-METRIC_POINTS:]))
-    perfect = 1.0 if float(series.value.max()) <= 1.0 else 100.0
-    return METRIC_GOOD * perfect <= last <= perfect if better_up else 0.0 <= last <= (1 - METRIC_GOOD) * perfect
-
-
-def _flat_metric(view: RunView) -> tuple[str, float] | None:
-    for metric in view.signals.metrics:
-        series = view.series(metric.tag).finite()
-        if _change(series) == 0.0:
-            return metric.tag, float(series.value[-1])
-    return None
 
 
 def _is_resumed(curve: Series) -> bool:
@@ -281,10 +290,10 @@ def _evidence(still: Stillness, limits: Mapping[str, float]) -> Iterator[Evidenc
     else:
         yield Evidence(
             f"from {still.start:.4g} in the first twentieth to {still.end:.4g} in the second half: a gain of at most "
-            f"{max(still.gain_high, 0.0):.3g} (95 %)",
+            f"{max(still.gain_high, 0.0):.3g} (95 %){' over guessing' if still.reference < still.start else ''}",
             signal=still.tag,
             value=still.gain_high,
-            threshold=limits["gain_share"] * abs(still.start),
+            threshold=limits["gain_share"] * abs(still.reference),
             step=still.last_step,
         )
         yield Evidence(f"its lowest level is {still.lowest:.4g}", signal=still.tag, value=still.lowest)

@@ -112,3 +112,42 @@ def test_reinforcement_learning_is_not_judged():
 def test_healthy_runs_learn(shape, level):
     run = healthy_run(shape, noise=level).run
     assert findings(RULE, RunView(run, Signals(train_loss=("train/loss",), val_loss={"": "val/loss"}))) == []
+
+
+AT_CHANCE = 0.5 * noise(0.001, 40)
+BAD_START = np.log(2.0) + 0.1 * 0.2 ** np.arange(40)
+
+
+def auc_view(loss, auc, val=None):
+    steps = np.arange(len(loss))
+    columns = {"loss": (steps, loss)}
+    columns |= {tag: (steps, values) for tag, values in (("val_auc", auc), ("val", val)) if values is not None}
+    metrics = (Metric("val_auc", "up", "val"),) if auc is not None else ()
+    val_loss = {"": "val"} if val is not None else {}
+    return make_view(columns, Signals(train_loss=("loss",), val_loss=val_loss, metrics=metrics))
+
+
+def test_a_start_above_guessing_that_settles_on_guessing_has_learnt_nothing_where_a_metric_stays_at_chance():
+    loss = BAD_START * noise(0.0003, 40)
+    (finding,) = findings(RULE, auc_view(loss, AT_CHANCE))
+    assert (finding.severity, finding.first_step) == ("error", 0)
+    assert finding.signals == {"loss", "val_auc"}
+    assert "guessing" in finding.summary
+
+
+@pytest.mark.parametrize("auc", [np.full(40, 0.62), np.linspace(0.5, 0.6, 40), None])
+def test_settling_on_the_level_of_guessing_proves_nothing_by_itself(auc):
+    assert findings(RULE, auc_view(BAD_START * noise(0.0003, 40), auc)) == []
+
+
+def test_settling_near_the_level_of_guessing_is_learning_where_it_goes_below():
+    assert findings(RULE, auc_view((BAD_START - 0.03) * noise(0.0003, 40), AT_CHANCE)) == []
+
+
+@pytest.mark.parametrize(("val_level", "found"), [(np.log(3.0), ["warning"]), (1.12, [])])
+def test_without_a_metric_both_losses_must_stand_on_the_level_of_guessing(val_level, found):
+    start = 2.0 * 0.01 ** np.arange(60)
+    loss, val = (np.log(3.0) + start) * noise(0.0005, 60), (val_level + start) * noise(0.0005, 60, seed=1)
+    assert severities(RULE, auc_view(loss, None, val)) == found
+    slow = (np.log(3.0) + 2.0 * 0.8 ** np.arange(60)) * noise(0.0005, 60)
+    assert findings(RULE, auc_view(slow, None, val)) == []
