@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.changepoint import constant_tail
 from trainvitals.maths.equivalence import points_needed
+from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.model import Reason, Verdict
 from trainvitals.progress.curve import BlockCurve
 from trainvitals.progress.descent import Descent, judge_descent
@@ -101,7 +102,10 @@ class Assessment:
 
 # Below 2 % of the loss it began with, a run has learned what there was; what is left is a matter of luck.
 NEAR_ZERO_SHARE = 0.02
-START_POINTS = 5
+LEVEL_POINTS = 5
+# A drop by more than half of a fall is most of it; one by twice the noise of a point is not noise.
+MOSTLY_SHARE = 0.5
+DROP_SCORE = 2.0
 # With fewer points than half the blocks, more points help; with more, only less noise does.
 FEW_POINTS = 30
 # Beyond this, squares of losses overflow; a run with such a loss has other worries than its slope.
@@ -129,17 +133,21 @@ def assess_progress(
         return _too_few(step, value, limits)
     rate = usable_rate(learning_rate, int(step[0]), int(step[-1]))
     regime = last_regime(step, rate, breaks, limits.fewest_points)
-    if len(step) - regime.start >= limits.fewest_points:
-        return _assess(step, value, regime, rate, limits, remaining_steps)
+    begun = regime.start
+    if len(step) - begun >= limits.fewest_points:
+        dropped_at = _decisive_drop(step, _bounded(value), regime, limits.horizon_share)
+        if dropped_at is None:
+            return _assess(step, value, regime, rate, limits, remaining_steps)
+        begun = int(np.searchsorted(step, dropped_at))
     # A regime that has only begun says nothing yet; but a run that improved until a moment ago still counts as such.
-    before = slice(0, regime.start)
-    if regime.start >= limits.fewest_points:
+    before = slice(0, begun)
+    if begun >= limits.fewest_points:
         earlier = last_regime(step[before], rate, breaks, limits.fewest_points)
-        if regime.start - earlier.start >= limits.fewest_points:
+        if begun - earlier.start >= limits.fewest_points:
             assessment = _assess(step[before], value[before], earlier, rate, limits, remaining_steps)
             if assessment.verdict in (Verdict.PROGRESSING, Verdict.SLOW):
                 return assessment
-    return _too_few(step[regime.start :], value[regime.start :], limits)
+    return _too_few(step[begun:], value[begun:], limits)
 
 
 def _assess(
@@ -151,7 +159,7 @@ def _assess(
     remaining_steps: int | None,
 ) -> Assessment:
     steps = step[regime.start :]
-    values = np.clip(np.asarray(value[regime.start :], dtype=np.float64), -LARGEST, LARGEST)
+    values = _bounded(value[regime.start :])
     begin = regime.origin if regime.jump_step is None else regime.jump_step
     done = int(steps[-1]) - regime.origin
     curve = BlockCurve.of(steps, values, begin, done, limits.blocks)
@@ -159,7 +167,7 @@ def _assess(
     if remaining_steps is not None:
         horizon = max(1, min(horizon, remaining_steps))
     delta = limits.gain_share * curve.scale
-    start_level = float(np.median(np.clip(value[:START_POINTS], -LARGEST, LARGEST)))
+    start_level = float(np.median(_bounded(value[:LEVEL_POINTS])))
     base = Assessment(
         verdict=Verdict.INCONCLUSIVE,
         horizon_steps=horizon,
@@ -176,7 +184,33 @@ def _assess(
     if held is not None:
         return _held(base, int(steps[held]), rate)
     outlook = look_ahead(curve, float(horizon), delta, limits.confidence)
-    return _judged(base, curve, outlook, rate, rate_reason(rate, regime, int(steps[-1])))
+    slowed = rate_reason(rate, regime, int(steps[-1]))
+    assessment = _judged(base, curve, outlook, rate, slowed)
+    if regime.last_cut is not None and assessment.verdict in (Verdict.PLATEAU, Verdict.PROGRESSING):
+        # Cuts explain how a joined stretch ended; that it still falls means that they have not ended it.
+        return replace(assessment, reason=slowed if assessment.verdict is Verdict.PLATEAU else Reason.LR_LIMITED)
+    return assessment
+
+
+def _bounded(value: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(np.asarray(value, dtype=np.float64), -LARGEST, LARGEST)
+
+
+def _decisive_drop(step: NDArray[np.int64], value: NDArray[np.float64], regime: Regime, share: float) -> int | None:
+    """The step of the last cut of the rate, if a joined stretch gained by it most of what it gained of late.
+
+    Such a drop is neither a trend nor a plateau, and the few points since do not show which one it led to.
+    """
+    if regime.last_cut is None:
+        return None
+    cut = int(np.searchsorted(step, regime.last_cut))
+    late = int(np.searchsorted(step, step[-1] - share * (step[-1] - regime.origin)))
+    before = value[max(regime.start, min(late, cut - LEVEL_POINTS)) : cut]
+    now = float(np.median(value[cut:]))
+    dropped = float(np.median(before[-LEVEL_POINTS:])) - now
+    fell = float(np.median(before[:LEVEL_POINTS])) - now
+    noise = difference_noise_sd(value[regime.start :])
+    return regime.last_cut if dropped > max(MOSTLY_SHARE * fell, DROP_SCORE * noise) else None
 
 
 def _held(base: Assessment, since: int, rate: Rate | None) -> Assessment:

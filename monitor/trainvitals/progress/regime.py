@@ -23,6 +23,8 @@ WARM_UP_SHARE = 0.02
 LONGEST_WARM_UP_SHARE = 0.3
 
 SHORTEST_COVER = 0.5
+# A stretch joined across cuts of the rate reaches back as far as forecasts look ahead: a quarter of the steps done.
+JOINED_SHARE = 0.25
 
 # In nine real branch pairs the slope followed the rate to the power 0.25 to 0.54; 0.6 leaves a margin. Progress at
 # less than half the speed of the peak is limited by the rate.
@@ -40,15 +42,21 @@ class Regime:
         start: index of its first point.
         origin: the step that training counts from: 0, or the first step of a run that was continued.
         jump_step: the step of the hard break that it begins with, None where it begins with the run.
+        last_cut: the step of the last cut of the learning rate inside, where stretches between cuts were joined
+            because the last one alone is too short to judge; else None.
     """
 
     start: int
     origin: int
     jump_step: int | None
+    last_cut: int | None = None
 
 
 def last_regime(step: NDArray[np.int64], rate: Rate | None, breaks: Sequence[int], fewest: int) -> Regime:
     """Leave out all before the last hard break, and the warm-up after it.
+
+    A cut of the learning rate starts a new stretch too, but what was learnt before it still holds: where the last
+    stretch is shorter than ``fewest``, those before are joined to it, though never across a restart or a raised rate.
 
     Args:
         step: ``[N]`` strictly increasing, at least one.
@@ -58,13 +66,29 @@ def last_regime(step: NDArray[np.int64], rate: Rate | None, breaks: Sequence[int
     """
     first, last = int(step[0]), int(step[-1])
     origin = 0 if 0 <= first <= (last - first) else first
-    jumps = [at for at in (*breaks, *rate_jumps(rate)) if first < at <= last]
-    jump = max(jumps, default=None)
+    raised, cuts = _raised_and_cut(rate)
+    hard = max((at for at in (*breaks, *raised) if first < at <= last), default=None)
+    cuts = [at for at in cuts if (first if hard is None else hard) < at <= last]
+    joined = bool(cuts) and len(step) - int(np.searchsorted(step, cuts[-1])) < fewest
+    if joined:
+        latest = min(int(step[-min(fewest, len(step))]), last - round(JOINED_SHARE * (last - origin)))
+        jump = max((at for at in cuts if at <= latest), default=hard)
+    else:
+        jump = cuts[-1] if cuts else hard
     start = 0 if jump is None else int(np.searchsorted(step, jump))
     begin = origin if jump is None else jump
     warm = begin + max(WARM_UP_SHARE * (last - begin), _warm_up_steps(rate, begin, last))
     after = int(np.searchsorted(step, warm))
-    return Regime(max(start, min(after, len(step) - fewest)), origin, jump)
+    return Regime(max(start, min(after, len(step) - fewest)), origin, jump, cuts[-1] if joined else None)
+
+
+def _raised_and_cut(rate: Rate | None) -> tuple[list[int], list[int]]:
+    """The steps of the jumps up and of the jumps down."""
+    if rate is None:
+        return [], []
+    jumps = np.array(rate_jumps(rate), dtype=np.int64)
+    up = rate_at(rate, jumps) > rate_at(rate, jumps - 1)
+    return jumps[up].tolist(), jumps[~up].tolist()
 
 
 def rate_jumps(rate: Rate | None) -> list[int]:
@@ -110,9 +134,10 @@ def rate_reason(rate: Rate | None, regime: Regime, last_step: int) -> Reason | N
         return Reason.SCHEDULE_END
     if share**SLOWDOWN_EXPONENT < SLOWDOWN_SHARE:
         return Reason.LR_LIMITED
-    if regime.jump_step is None:
+    jump = regime.jump_step if regime.last_cut is None else regime.last_cut
+    if jump is None:
         return None
-    before, after = rate_at(rate, np.array([regime.jump_step - 1, regime.jump_step]))
+    before, after = rate_at(rate, np.array([jump - 1, jump]))
     return Reason.LR_LIMITED if after < before * np.exp(-RATE_JUMP) else None
 
 

@@ -141,6 +141,41 @@ def test_a_regime_that_has_only_begun_leaves_progress_standing_but_no_plateau():
     assert assess_progress(step, loss, breaks=(int(step[-3]),)).reason is Reason.TOO_FEW_POINTS
 
 
+def cut_again_and_again(halvings):
+    """A rate halved ever more often, as by a scheduler that waits for a plateau, and a loss that follows it."""
+    step = np.arange(60, dtype=np.int64)
+    share = 0.5 ** np.sum(step[:, None] >= np.array(halvings), axis=1)
+    return step, 0.3 + np.exp(-np.cumsum(share) / 15), share
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_run_whose_rate_was_cut_again_and_again_is_judged_across_the_cuts(seed):
+    step, loss, rate = cut_again_and_again([25, 33, 40, 55, 59])
+    noisy = loss + np.random.default_rng(seed).normal(0, 0.001, 60)
+    assessment = assess_progress(step, noisy, (step, rate))
+    assert assessment.verdict is Verdict.PROGRESSING
+    assert assessment.reason is Reason.LR_LIMITED
+    assert assessment.points_used >= 15
+
+
+def test_a_run_flat_across_the_cuts_of_its_rate_was_not_stopped():
+    step, loss, rate = cut_again_and_again([25, 33, 40, 55, 59])
+    held = np.where(step < 42, loss, loss[42]) + np.random.default_rng(0).normal(0, 0.0001, 60)
+    assessment = assess_progress(step, held, (step, rate))
+    assert assessment.verdict is Verdict.PLATEAU
+    assert assessment.learning_rate_explains
+
+
+@pytest.mark.parametrize("since", [1, 4, 7])
+def test_one_drop_by_a_cut_of_the_rate_is_neither_a_trend_nor_a_plateau(since):
+    step = np.arange(200, dtype=np.int64)
+    cut = step >= 200 - since
+    loss = 0.5 + np.exp(-step / 6) - 0.05 * cut + np.random.default_rng(1).normal(0, 0.002, 200)
+    assessment = assess_progress(step, loss, (step, np.where(cut, 1e-4, 1e-3)))
+    assert assessment.verdict is Verdict.INCONCLUSIVE
+    assert (assessment.reason, assessment.points_used) == (Reason.TOO_FEW_POINTS, since)
+
+
 def test_a_run_that_ends_soon_is_not_looked_at_beyond_its_end():
     assert assess_progress(*power_law(), remaining_steps=300).horizon_steps == 300
 

@@ -55,6 +55,28 @@ def test_the_last_break_wins_and_breaks_outside_do_not_count():
     assert last_regime(STEP, None, (300, 700, 5000, 0), 8).jump_step == 700
 
 
+def halved_at(*cuts):
+    return STEP, 1e-3 * 0.5 ** np.sum(STEP[:, None] >= np.array(cuts), axis=1)
+
+
+def test_stretches_between_cuts_are_joined_as_far_back_as_forecasts_look_ahead():
+    regime = last_regime(STEP, halved_at(300, 600, 800, 950, 995), (), 8)
+    assert (regime.jump_step, regime.last_cut) == (600, 995)
+    assert last_regime(STEP, halved_at(600, 800), (), 8).last_cut is None
+
+
+def test_nothing_is_joined_across_a_restart_or_a_raised_rate():
+    assert last_regime(STEP, halved_at(300, 600, 995), (700,), 8).jump_step == 700
+    steps, eta = halved_at(300, 995)
+    raised = last_regime(STEP, (steps, np.where((STEP >= 800) & (STEP < 995), 2e-3, eta)), (), 8)
+    assert (raised.jump_step, raised.last_cut) == (800, 995)
+
+
+def test_a_stretch_joined_across_cuts_is_limited_by_the_rate():
+    rate = halved_at(600, 995)
+    assert rate_reason(rate, last_regime(STEP, rate, (), 8), 999) is Reason.LR_LIMITED
+
+
 def test_warm_up_is_left_out_until_the_rate_has_reached_its_peak():
     assert last_regime(STEP, (STEP, np.minimum(1.0, (STEP + 1) / 200)), (), 8).start == pytest.approx(198, abs=1)
 
