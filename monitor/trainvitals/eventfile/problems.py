@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 
 from trainvitals.model import Problem
 
-# Kind -> sentence; {count} occurrences, {size} bytes in all.
+# Kind -> sentence; {size} is in bytes. How many times it happened is the problem's count, which the reports add.
 _SENTENCES = {
-    "bad-checksum": "{count} records were skipped: their checksum does not match their content",
-    "gap": "{size} bytes in {count} places are no records and were skipped",
+    "bad-checksum": "records whose checksum does not match their content were skipped",
+    "gap": "{size} bytes are no records and were skipped",
     "torn-tail": "the last record is incomplete: {size} bytes wait for the rest of it",
     "zero-tail": "the last {size} bytes are zero: space that was reserved, or lost in a crash",
     "replaced": "the file became shorter or another one took its place; it was read again from its beginning",
-    "nan-wall-time": "{count} values have a wall time that is no finite number",
-    "negative-step": "{count} values have a negative step",
-    "absent-steps": "{count} values were recorded without steps: all of them stand at step 0",
-    "duplicate-tag": "{count} values repeat a tag of the same record",
-    "unparsable": "{count} records with a correct checksum are no events and were skipped",
+    "nan-wall-time": "values have a wall time that is no finite number",
+    "negative-step": "values have a negative step",
+    "absent-steps": "values were recorded without steps: all of them stand at step 0",
+    "duplicate-tag": "values repeat a tag of the same record",
+    "unparsable": "records with a correct checksum are no events and were skipped",
     "no-values": "the file holds no scalars, histograms, texts or settings yet",
 }
 
@@ -54,7 +54,7 @@ class ProblemLedger:
             Problem(
                 kind,
                 f"{name}, byte {entry.position}",
-                _SENTENCES[kind].format(count=entry.count, size=entry.size),
+                _SENTENCES[kind].format(size=entry.size),
                 entry.count,
             )
             for kind, entry in sorted(self._entries.items(), key=lambda item: (item[1].position, item[0]))
