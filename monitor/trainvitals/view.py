@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from trainvitals.leading_rate import leading_rate
 from trainvitals.maths.foreign_row import last_row
 from trainvitals.model import LayerSeries, Progress, Reason, Restart, Run, Series, Verdict
 
@@ -80,10 +81,9 @@ class RunView:
 
     @cached_property
     def learning_rate(self) -> Series | None:
-        """The learning rate that moves most of the model: the group with the largest peak."""
+        """The learning rate that speaks for the model: the group closest to the median schedule of all groups."""
         rates = [self.run.series[tag].latest().finite() for tag in self.signals.learning_rate]
-        rates = [rate for rate in rates if len(rate)]
-        return max(rates, key=lambda rate: float(rate.value.max()), default=None)
+        return leading_rate([rate for rate in rates if len(rate)])
 
     @property
     def restarts(self) -> tuple[Restart, ...]:
