@@ -24,6 +24,16 @@ LOW_SHARE = 0.1
 """Of the peak. Schedules for language models end at a tenth on purpose; below that one has run out."""
 
 MINIMUM_RATES = 5
+SHORTEST_TAIL = 2
+"""Records of a rate that has run down. One is where a schedule ended, and nothing was trained at it yet."""
+
+SMALLEST_STEP = 0.75
+"""Of the rate before. Step schedules divide by two or more; smooth ones move less between two records."""
+
+STAYED_SHARE = 0.01
+UNTIL_THE_STEP_SHARE = 0.25
+"""Of the fall before, measured over two thirds of a stretch: what the sixth of it up to the step still brings."""
+
 BLOCKS = 12
 """Blocks of the loss before and after the rate ran out: thirds of four, whose medians bear one outlier."""
 
@@ -40,12 +50,14 @@ class LossBeside:
         tag: which loss.
         before: its change over the stretch before, as long as the one after where there is so much.
         after: its change since.
+        across: its change from the end of the stretch before to now.
         noise: standard deviation of a block, from the stretch after.
     """
 
     tag: str
     before: float
     after: float
+    across: float
     noise: float
 
 
@@ -55,11 +67,13 @@ class RateEnd:
 
     Args:
         tag: of the rate; peak, last: its largest and last value.
-        low_step: from when on it was below a tenth of its peak; None where it ended above.
+        low_step: from when on it was below a tenth of its peak, or when it last stepped down after that; None where it
+            ended above.
         zero_step: from when on it was practically zero; None where it was not.
         share_ahead: of the run that came after ``zero_step``.
         last_step: of the rate.
-        loss: what the loss did around ``zero_step``, where one was recorded often enough.
+        loss: what the loss did around ``zero_step``, or else ``low_step``, where one was recorded often enough.
+        stepped: ``low_step`` is a step of the schedule.
     """
 
     tag: str
@@ -70,6 +84,7 @@ class RateEnd:
     share_ahead: float
     last_step: int
     loss: LossBeside | None
+    stepped: bool = False
 
 
 class LearningRateExhausted(Rule[RateEnd]):
@@ -87,10 +102,11 @@ class LearningRateExhausted(Rule[RateEnd]):
 
     How it is detected
     ------------------
-    The rate of the parameter group with the largest peak is held against that peak. Practically zero is at most 5e-4
-    of it until the end. A warning needs at least `smallest_share_ahead` of the run after that, a loss that fell by
-    `smallest_score` times its noise over the stretch before, and did not after. A rate that ends below a tenth of its
-    peak otherwise is an information.
+    The rate is held against its peak; of several parameter groups the one closest to their median schedule counts.
+    Practically zero is at most 5e-4 of the peak until the end, for two records or more. A warning needs at least
+    `smallest_share_ahead` of the run after that, a loss that fell by `smallest_score` times its noise over the stretch
+    before, and did not after. A rate that ends below a tenth of its peak otherwise is an information, unless its last
+    step down made the loss fall by more than it was falling and `smallest_score` times its noise: that is a stage.
 
     False alarms
     ------------
@@ -139,8 +155,10 @@ class LearningRateExhausted(Rule[RateEnd]):
         peak = float(rate.value.max())
         if peak <= 0:
             return NotEnough()
-        low = begin_of_tail(rate.value <= LOW_SHARE * peak)
-        zero = begin_of_tail(rate.value <= ZERO_SHARE * peak)
+        low, zero = _tail(rate, LOW_SHARE * peak), _tail(rate, ZERO_SHARE * peak)
+        step_down = None if low is None else _last_step_down(rate.value, low)
+        low = low if step_down is None else step_down
+        ended = low if zero is None else zero
         span = max(1, int(rate.step[-1] - rate.step[0]))
         return RateEnd(
             tag=rate.tag,
@@ -150,13 +168,14 @@ class LearningRateExhausted(Rule[RateEnd]):
             zero_step=None if zero is None else int(rate.step[zero]),
             share_ahead=0.0 if zero is None else float(rate.step[-1] - rate.step[zero]) / span,
             last_step=int(rate.step[-1]),
-            loss=None if zero is None else _loss_beside(view, rate, zero),
+            loss=None if ended is None else _loss_beside(view, rate, ended),
+            stepped=step_down is not None,
         )
 
     def judge(self, measurement: RateEnd, limits: Mapping[str, float]) -> list[Finding]:
         if measurement.zero_step is not None and measurement.share_ahead >= limits["smallest_share_ahead"]:
             return self._ran_out(measurement, measurement.zero_step, limits)
-        if measurement.low_step is None:
+        if measurement.low_step is None or _was_a_stage(measurement, limits["smallest_score"]):
             return []
         share = measurement.last / measurement.peak
         return [
@@ -200,6 +219,29 @@ class LearningRateExhausted(Rule[RateEnd]):
         ]
 
 
+def _tail(rate: Series, highest: float) -> int | None:
+    """Index from which the rate stays at or below ``highest``; None where that is too short."""
+    begin = begin_of_tail(rate.value <= highest)
+    return None if begin is None or len(rate) - begin < SHORTEST_TAIL else begin
+
+
+def _last_step_down(value: NDArray[np.floating], low: int) -> int | None:
+    """Index, from ``low`` on, at which the rate last fell by a step and stayed; None where it came down smoothly."""
+    at = np.arange(max(low, 1), len(value) - 1)
+    fell = value[at] < SMALLEST_STEP * value[at - 1]
+    stayed = np.abs(value[at + 1] - value[at]) <= STAYED_SHARE * value[at]
+    steps = at[fell & stayed]
+    return int(steps[-1]) if len(steps) else None
+
+
+def _was_a_stage(end: RateEnd, score: float) -> bool:
+    """Whether the last step of the schedule made the loss better: then it is a stage, not an end."""
+    if not end.stepped or end.zero_step is not None or end.loss is None:
+        return False
+    until_the_step = min(0.0, UNTIL_THE_STEP_SHARE * end.loss.before)
+    return end.loss.across - until_the_step < -score * end.loss.noise
+
+
 def _loss_beside(view: RunView, rate: Series, zero: int) -> LossBeside | None:
     for loss in view.losses:
         loss_position, rate_position = positions(loss.curve, rate) if len(loss) else (np.empty(0), np.empty(0))
@@ -207,17 +249,17 @@ def _loss_beside(view: RunView, rate: Series, zero: int) -> LossBeside | None:
         after = loss.curve.value[loss_position >= ran_out]
         before = loss.curve.value[loss_position < ran_out][-len(after) :]
         if len(after) >= BLOCKS and len(before) >= BLOCKS:
-            change_before, _ = _change_and_noise(before)
-            change_after, noise = _change_and_noise(after)
-            return LossBeside(loss.tag, change_before, change_after, noise)
+            began, ended, _ = _levels_and_noise(before)
+            resumed, now, noise = _levels_and_noise(after)
+            return LossBeside(loss.tag, before=ended - began, after=now - resumed, across=now - ended, noise=noise)
     return None
 
 
-def _change_and_noise(value: NDArray[np.floating]) -> tuple[float, float]:
-    """From the first to the last third, and the noise of a block."""
+def _levels_and_noise(value: NDArray[np.floating]) -> tuple[float, float, float]:
+    """The level of the first third, that of the last, and the noise of a block."""
     blocks = block_means(np.arange(len(value), dtype=np.float64), value, BLOCKS).value
     third = BLOCKS // 3
-    return float(np.median(blocks[-third:]) - np.median(blocks[:third])), difference_noise_sd(blocks)
+    return float(np.median(blocks[:third])), float(np.median(blocks[-third:])), difference_noise_sd(blocks)
 
 
 def _rate_evidence(measurement: RateEnd, step: int, share: float) -> Evidence:

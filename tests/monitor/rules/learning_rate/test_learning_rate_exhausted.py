@@ -74,6 +74,28 @@ def test_three_tenfold_drops_are_a_recipe():
     assert [severity for severity, _ in judged(rate, frozen_from(0.75))] == ["info"]
 
 
+def test_a_step_of_the_schedule_that_the_loss_went_on_falling_after_is_a_stage():
+    rate = np.where(SHARE < 0.4, 1e-2, 9e-4)
+    assert judged(rate, frozen_from(1.0) - 0.3 * (SHARE >= 0.4)) == []
+    assert [severity for severity, _ in judged(rate, frozen_from(0.2))] == ["info"]
+
+
+@pytest.mark.parametrize(("records", "expected"), [(1, []), (2, ["info"])])
+def test_one_low_record_at_the_end_is_no_tail(records, expected):
+    rate = np.linspace(1e-3, 2e-4, len(STEPS))
+    rate[-records:] = 9e-5
+    assert [severity for severity, _ in judged(rate, frozen_from(1.0))] == expected
+
+
+def test_biases_that_start_high_do_not_make_the_others_look_run_out():
+    decay = 0.01 * (1 - 0.85 * SHARE)
+    warm_up = np.minimum(1.0, SHARE / 0.1)
+    columns = {"loss": (STEPS, frozen_from(1.0)), "bias": (STEPS, decay * (10 - 9 * warm_up))}
+    columns |= dict.fromkeys(("norm", "weight"), (STEPS, decay * warm_up))
+    signals = Signals(train_loss=("loss",), learning_rate=("bias", "norm", "weight"))
+    assert findings(RULE, make_view(columns, signals)) == []
+
+
 def test_a_loss_that_was_flat_before_is_not_blamed_on_the_rate():
     assert [severity for severity, _ in judged(cosine_until(0.7), frozen_from(0.2))] == ["info"]
 
