@@ -81,7 +81,7 @@ class Spike:
         baseline: level without the spike, in the unit of the series.
         height: of the peak above the baseline, in the unit of the series.
         ratio: the peak over the baseline; NaN where the series has negative values.
-        z: height in standard deviations of the noise around it.
+        z: height in standard deviations of the noise around it; infinite where there is none.
         recovery: how it ended.
     """
 

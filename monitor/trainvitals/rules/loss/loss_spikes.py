@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainvitals.maths.spikes import Recovery, Spike, find_spikes
+from trainvitals.maths.towering import find_towering
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.loss.explanations import rate_raised
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
-from trainvitals.view import RunView
+from trainvitals.view import LossCurve, RunView
 
 # A learning rate that is raised so few points from the beginning of a spike explains it.
 POINTS_AROUND = 3
@@ -21,26 +22,30 @@ SHOWN_SPIKES = 5
 
 @dataclass(frozen=True, slots=True)
 class Spikes:
-    """The spikes of the loss to judge by.
+    """The spikes of one loss.
 
     Args:
-        tag: of the loss; points: how many it has; last_step: of them.
+        tag: of the loss; points: how many it has.
+        alarming: whether they can be more than a note; those of a validation loss beside a training loss cannot.
         spikes: in order, without those that a raised learning rate explains.
+        towering: one of them dwarfs all that came before it.
     """
 
     tag: str
     points: int
-    last_step: int
+    alarming: bool
     spikes: tuple[Spike, ...]
+    towering: bool
 
 
-class LossSpikes(Rule[Spikes]):
+class LossSpikes(Rule[tuple[Spikes, ...]]):
     """The training loss jumps up and comes back, more often or for longer than its noise explains.
 
     What it finds
     -------------
     Excursions far above the running level of the loss: benign ones that are back within 2 % of the run (or five
-    points), lingering ones that take longer, and lasting ones from which the loss has not come back.
+    points), lingering ones that take longer, and lasting ones from which the loss has not come back. In a validation
+    loss only those that dwarf all that came before, as a note.
 
     Why it matters
     --------------
@@ -56,6 +61,10 @@ class LossSpikes(Rule[Spikes]):
     out. A spike rises above the points before it, so that the start of a curve is none. Restarts begin a new baseline;
     where the learning rate was raised, a jump is its answer and does not count.
 
+    Apart from that, and in a few points too, an excursion of at most five points counts that is ten times as large as
+    all before it, the untrained model included, if the three points after it are back below a tenth, and if it stands
+    twice as far above its neighbours as these are spread, in logarithms. Nothing that follows can undo that.
+
     A warning: at least `frequent_spikes` spikes that are `smallest_height` above the level and together take up
     `frequent_share` of all points; or one of that height that lingers or lasts. Otherwise it is an information, and a
     single benign spike below `single_z` standard deviations is nothing. In a loss whose noise spans decades, a spike
@@ -64,8 +73,8 @@ class LossSpikes(Rule[Spikes]):
     False alarms
     ------------
     Batches of two kinds that alternate look like spikes up to one in 25 points; beyond that they count as noise. Small
-    batches have heavy tails; the bar follows the run's own. A validation loss is judged only where there is no training
-    loss.
+    batches have heavy tails; the bar follows the run's own. A validation loss has few points and bounces in healthy runs
+    too: beside a training loss it never gives more than an information.
 
     What to try
     -----------
@@ -111,23 +120,21 @@ class LossSpikes(Rule[Spikes]):
         "longer-warmup",
     )
 
-    def measure(self, view: RunView) -> Spikes | NotEnough:
+    def measure(self, view: RunView) -> tuple[Spikes, ...] | NotEnough:
         if not view.signals.supervised:
             return NotEnough()
-        loss = view.train_loss or view.val_loss
-        if loss is None:
+        losses = [loss for loss in (view.train_loss, view.val_loss) if loss is not None]
+        if not losses:
             return NotEnough(("train_loss",), logging_lines.TRAIN_LOSS)
-        curve = loss.curve
-        spikes = find_spikes(curve.step, curve.value, breaks=loss.restarts)
-        rate = view.learning_rate
-        unexplained = tuple(
-            spike for spike in spikes if not rate_raised(rate, curve, spike.first, within=POINTS_AROUND)
-        )
-        return Spikes(loss.tag, len(curve), int(curve.step[-1]) if len(curve) else 0, unexplained)
+        return tuple(_spikes_of(loss, view, alarming=loss is losses[0]) for loss in losses)
 
-    def judge(self, measurement: Spikes, limits: Mapping[str, float]) -> list[Finding]:
+    def judge(self, measurement: tuple[Spikes, ...], limits: Mapping[str, float]) -> list[Finding]:
+        return [finding for spikes in measurement for finding in self._of_one_loss(spikes, limits)]
+
+    def _of_one_loss(self, measurement: Spikes, limits: Mapping[str, float]) -> list[Finding]:
         spikes = measurement.spikes
-        if not spikes or (len(spikes) == 1 and _is_negligible(spikes[0], limits)):
+        negligible = len(spikes) == 1 and not measurement.towering and _is_negligible(spikes[0], limits)
+        if not spikes or negligible:
             return []
         high = [spike for spike in spikes if _height(spike) >= limits["smallest_height"]]
         share = sum(spike.points for spike in high) / measurement.points
@@ -136,7 +143,7 @@ class LossSpikes(Rule[Spikes]):
         highest = max(spikes, key=lambda spike: spike.z)
         return [
             self.finding(
-                Severity.WARNING if often or slow else Severity.INFO,
+                Severity.WARNING if measurement.alarming and (often or slow) else Severity.INFO,
                 0.9 if len(spikes) > 1 else 0.8,
                 _summary(measurement, highest),
                 first_step=spikes[0].first_step,
@@ -153,6 +160,25 @@ class LossSpikes(Rule[Spikes]):
                 ),
             )
         ]
+
+
+def _spikes_of(loss: LossCurve, view: RunView, *, alarming: bool) -> Spikes:
+    """Without those that a raised learning rate explains; only those that dwarf the past where they cannot alarm."""
+    curve, rate = loss.curve, view.learning_rate
+    found = find_spikes(curve.step, curve.value, breaks=loss.restarts) if alarming else ()
+    towering = find_towering(curve.step, curve.value, breaks=loss.restarts)
+    alone = [spike for spike in towering if not any(_overlap(spike, other) for other in found)]
+    spikes = tuple(
+        spike
+        for spike in sorted((*found, *alone), key=lambda spike: spike.first)
+        if not rate_raised(rate, curve, spike.first, within=POINTS_AROUND)
+    )
+    dwarfing = any(_overlap(spike, other) for spike in towering for other in spikes)
+    return Spikes(loss.tag, len(curve), alarming, spikes, dwarfing)
+
+
+def _overlap(one: Spike, other: Spike) -> bool:
+    return one.first <= other.last and other.first <= one.last
 
 
 def _is_negligible(spike: Spike, limits: Mapping[str, float]) -> bool:
@@ -183,9 +209,10 @@ def _evidence(spike: Spike, tag: str) -> Evidence:
         Recovery.OPEN: "not yet back",
     }[spike.recovery]
     when = "after" if spike.recovery in (Recovery.BENIGN, Recovery.LINGERING) else "within"
+    size = f" ({spike.z:.3g} standard deviations)" if np.isfinite(spike.z) else ""
     return Evidence(
-        f"{spike.baseline + spike.height:.4g} over a level of {spike.baseline:.4g} "
-        f"({spike.z:.3g} standard deviations), {how} {when} {spike.points} points",
+        f"{spike.baseline + spike.height:.4g} over a level of {spike.baseline:.4g}{size}, "
+        f"{how} {when} {spike.points} points",
         signal=tag,
         value=spike.baseline + spike.height,
         threshold=spike.baseline,

@@ -30,7 +30,7 @@ def spiked(*indices, factor=1.5, length=1, sd=0.01):
 
 
 def view_of(loss, rate=None, *, supervised=True, restarts=()):
-    columns = {"loss": (STEPS, loss)}
+    columns = {"loss": (STEPS[: len(loss)], loss)}
     if rate is not None:
         columns["rate"] = (STEPS, rate)
     rates = () if rate is None else ("rate",)
@@ -76,6 +76,46 @@ def test_the_answer_to_a_raised_learning_rate_is_no_spike():
     loss = noisy() * np.where(rate > 1e-3, 1.5, 1.0)
     assert severities(RULE, view_of(loss)) == ["warning"]
     assert findings(RULE, view_of(loss, rate=rate)) == []
+
+
+def short_view(loss, val):
+    signals = Signals(train_loss=("loss",), val_loss={"": "val"})
+    return make_view({"loss": (np.arange(len(loss)), loss), "val": (np.arange(len(val)), val)}, signals)
+
+
+@pytest.mark.parametrize("points", [12, 150])
+def test_a_validation_loss_that_leaves_its_scale_and_returns_is_an_information(points):
+    loss, val = noisy(0.03)[:points], noisy(0.05, seed=1)[:points]
+    assert findings(RULE, short_view(loss, val)) == []
+    val[3] *= 200.0
+    (finding,) = findings(RULE, short_view(loss, val))
+    assert (finding.severity, finding.first_step, finding.signals) == ("info", 3, {"val"})
+
+
+def test_a_validation_loss_that_bounces_is_left_alone():
+    val = noisy(0.05, seed=1)[:150]
+    val[[40, 80, 120]] *= 4.0
+    assert findings(RULE, short_view(noisy(0.03)[:150], val)) == []
+
+
+def test_often_repeated_excursions_of_the_validation_loss_alone_are_no_alarm():
+    val = noisy(0.05, seed=1)[:150]
+    val[[40, 80, 120]] *= 100.0
+    assert severities(RULE, short_view(noisy(0.03)[:150], val)) == ["info"]
+
+
+def test_a_few_points_are_enough_for_an_excursion_beyond_all_scales():
+    loss = noisy(0.03)[:14]
+    loss[5] *= 300.0
+    (finding,) = findings(RULE, short_view(loss, noisy(0.03, seed=1)[:14]))
+    assert (finding.severity, finding.signals) == ("info", {"loss"})
+
+
+def test_an_excursion_that_was_named_stays_named_when_the_loss_grows_wild():
+    loss = np.concatenate([noisy(0.05)[:100], np.exp(1.5 * np.random.default_rng(0).standard_normal(400))])
+    loss[50] *= 50.0
+    for points in (100, 500):
+        assert 500 in [item.step for finding in findings(RULE, view_of(loss[:points])) for item in finding.evidence]
 
 
 def test_reinforcement_learning_is_not_judged():
