@@ -22,8 +22,8 @@ class Interval:
         return -margin <= self.low and self.high <= margin
 
 
-# Beyond a million times the points the answer is "never", not a number.
-MOST_TIMES_THE_NOISE = 1e3
+# Beyond a hundred times the points the answer is "never", not a number.
+MOST_TIMES_THE_NOISE = 10.0
 
 
 def points_needed(points: int, detectable: float, margin: float) -> int:

@@ -254,7 +254,8 @@ def _judged(
         delta=outlook.delta,
         minimum_detectable_gain=gain.half_width,
         since_step=int(curve.first_step[begins]),
-        points_needed=needed if verdict is Verdict.INCONCLUSIVE else None,
+        # Where there are enough, the forecasts disagree, and more points of the same do not settle that.
+        points_needed=needed if verdict is Verdict.INCONCLUSIVE and needed > base.points_used else None,
         flat_throughout=outlook.flat_throughout,
         descent=descent,
     )

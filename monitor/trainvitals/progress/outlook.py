@@ -9,7 +9,7 @@ import numpy as np
 from trainvitals.maths.changepoint import SoftBreak, broken_residuals, find_soft_break
 from trainvitals.maths.equivalence import Interval
 from trainvitals.maths.forecast import Kind, fit_law, law_gain
-from trainvitals.maths.noise import lag_one_correlation
+from trainvitals.maths.noise import difference_noise_sd, lag_one_correlation
 from trainvitals.maths.trend import fit_line
 from trainvitals.model import Verdict
 from trainvitals.progress.curve import BlockCurve
@@ -36,6 +36,9 @@ BEND_COST = 4.5
 # forbids to say more; but a gain of ten times the smallest that counts is no standstill, whatever was promised.
 STOPPED_SHARE = 1.0 / 3.0
 LARGEST_MARGIN = 10.0
+# A fall of which every single step is larger than twice the noise of a difference is no matter of luck, whatever its
+# form: laws miss a fall that gets faster, or bends twice, by far more than its noise, and would call that noise.
+STEP_SCORE = 2.0
 # A regression is named only where the rise is half as large as the smallest gain that counts.
 REGRESSION_SHARE = 0.5
 
@@ -91,6 +94,9 @@ def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: floa
     if by_law.low > 0 and by_line.low > 0:
         verdict = Verdict.PROGRESSING if by_law.estimate >= delta else Verdict.SLOW
         return Outlook(verdict, by_law, delta, begins)
+    by_steps = _step_gain(curve.part(latest), difference_noise_sd(curve.value), horizon)
+    if by_steps is not None and by_steps.estimate >= delta:
+        return Outlook(Verdict.PROGRESSING, by_steps, delta, begins)
     regressing = by_line.high < -REGRESSION_SHARE * delta
     return Outlook(Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE, by_line, delta, begins)
 
@@ -108,6 +114,20 @@ def _line_gain(curve: BlockCurve, horizon: float, confidence: float, correlation
     """How far the line through a curve falls within the horizon."""
     change, low, high = fit_line(curve.time, curve.value, correlation).change(horizon, confidence)
     return Interval(0.0 - change, 0.0 - high, 0.0 - low)
+
+
+def _step_gain(curve: BlockCurve, noise_sd: float, horizon: float) -> Interval | None:
+    """What a fall in large steps gains at its latest pace: at least one more of its smallest steps, at most all of them
+    at its fastest pace. None where any step is within the noise."""
+    steps = -np.diff(curve.value)
+    smallest = float(steps.min())
+    if not smallest > STEP_SCORE * np.sqrt(2.0) * noise_sd:
+        return None
+    paces = steps / np.diff(curve.time)
+    most = float(curve.value[-1]) if curve.lowest_floor == 0 else np.inf
+    low = min(smallest, most)
+    estimate = min(max(float(paces[-1]) * horizon, low), most)
+    return Interval(estimate, low, min(max(float(paces.max()) * horizon, estimate), most))
 
 
 def _noise_correlation(curve: BlockCurve, broken: int | None) -> float:

@@ -176,6 +176,28 @@ def test_one_drop_by_a_cut_of_the_rate_is_neither_a_trend_nor_a_plateau(since):
     assert (assessment.reason, assessment.points_used) == (Reason.TOO_FEW_POINTS, since)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fall_in_large_steps_that_no_law_describes_is_progress(seed):
+    epoch = np.arange(1, 31, dtype=np.int64)
+    pace = np.where(epoch < 25, 0.06 + 0.05 * (epoch / 25) ** 2, 0.11 * np.exp((25 - epoch) / 1.5))
+    loss = 0.05 + 4 * np.exp((1 - epoch) / 0.8) + np.cumsum(pace[::-1])[::-1]
+    loss += np.random.default_rng(seed).normal(0, 0.0002, 30)
+    assessment = assess_progress(epoch, loss)
+    assert assessment.verdict is Verdict.PROGRESSING
+    assert 0 < assessment.gain_low <= assessment.gain_high <= loss[-1]
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_noise_alone_does_not_fall_in_large_steps(seed):
+    epoch = np.arange(1, 31, dtype=np.int64)
+    loss = 0.5 + 5 * np.exp(-epoch) + np.random.default_rng(seed).normal(0, 0.05, 30)
+    assert assess_progress(epoch, loss).verdict is not Verdict.PROGRESSING
+
+
+def test_points_are_not_asked_for_beyond_reason():
+    assert assess_progress(*frozen(200, sd=3.0)).points_needed <= 100 * 400
+
+
 def test_a_run_that_ends_soon_is_not_looked_at_beyond_its_end():
     assert assess_progress(*power_law(), remaining_steps=300).horizon_steps == 300
 
