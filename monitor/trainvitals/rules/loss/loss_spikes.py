@@ -73,8 +73,8 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
     False alarms
     ------------
     Batches of two kinds that alternate look like spikes up to one in 25 points; beyond that they count as noise. Small
-    batches have heavy tails; the bar follows the run's own. A validation loss has few points and bounces in healthy runs
-    too: beside a training loss it never gives more than an information.
+    batches have heavy tails; the bar follows the run's own. A validation loss has few points and bounces in healthy
+    runs too: beside a training loss it never gives more than an information.
 
     What to try
     -----------
