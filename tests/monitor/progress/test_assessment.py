@@ -179,7 +179,7 @@ def test_one_drop_by_a_cut_of_the_rate_is_neither_a_trend_nor_a_plateau(since):
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fall_in_large_steps_that_no_law_describes_is_progress(seed):
     epoch = np.arange(1, 31, dtype=np.int64)
-    pace = np.where(epoch < 25, 0.06 + 0.05 * (epoch / 25) ** 2, 0.11 * np.exp((25 - epoch) / 1.5))
+    pace = np.where(epoch < 23, 0.06 + 0.05 * (epoch / 23) ** 2, 0.11 * np.exp((23 - epoch) / 2))
     loss = 0.05 + 4 * np.exp((1 - epoch) / 0.8) + np.cumsum(pace[::-1])[::-1]
     loss += np.random.default_rng(seed).normal(0, 0.0002, 30)
     assessment = assess_progress(epoch, loss)
