@@ -53,6 +53,7 @@ class Rise:
         largest: the highest level since the foot of the rise, above best.
         earlier: the largest rise before the onset, from which the curve came back.
         overlap: share of the points since the onset that are no higher than nine in ten of the equally many before.
+        overlap_with_all: the same, of all before.
         noise_sd: of one point.
         fall: start above best.
         points_since: how many points since the onset.
@@ -68,6 +69,7 @@ class Rise:
     largest: float
     earlier: float
     overlap: float
+    overlap_with_all: float
     noise_sd: float
     fall: float
     points_since: int
@@ -103,7 +105,8 @@ def last_rise(value: Floats) -> Rise | None:
         from_start=end - start,
         largest=float(blocks[foot:].max()) - best,
         earlier=float(np.max(past - np.minimum.accumulate(past), initial=0.0)),
-        overlap=_overlap(level, onset),
+        overlap=_overlap(level, onset, max(len(level) - onset, POINTS_FOR_NOISE)),
+        overlap_with_all=_overlap(level, onset, onset),
         noise_sd=noise_sd,
         fall=start - best,
         points_since=len(level) - onset,
@@ -129,10 +132,9 @@ def _noise_sd(
     return max(mad_scale(around_blocks), difference_noise_sd(before))
 
 
-def _overlap(level: NDArray[np.float64], onset: int) -> float:
-    since = level[onset:]
-    before = level[max(0, onset - max(len(since), POINTS_FOR_NOISE)) : onset]
-    return float(np.mean(since <= np.quantile(before, HIGH_QUANTILE))) if len(before) else 1.0
+def _overlap(level: NDArray[np.float64], onset: int, points_before: int) -> float:
+    before = level[max(0, onset - points_before) : onset]
+    return float(np.mean(level[onset:] <= np.quantile(before, HIGH_QUANTILE))) if len(before) else 1.0
 
 
 def _onset(level: NDArray[np.float64], foot: int, best: float, size: float, noise_sd: float) -> int:

@@ -26,6 +26,9 @@ POINTS_FOR_SUBTLETY = 30
 VALIDATION_FACTOR = 3.0
 # Nine in ten of fewer points is nearly all of them, which a wandering curve manages easily.
 POINTS_TO_STAND_APART = 10
+# What stands apart from all that came before for a tenth of the run, and for so many points that it can be told from
+# noise, is a level of its own, however large the noise of single points.
+LASTING_SHARE = 0.1
 # exp of more overflows; what is printed is then a lower bound.
 LARGEST_EXPONENT = 700.0
 
@@ -71,7 +74,8 @@ class DivergingLoss(Rule[Divergence]):
     levels counts as the end, and its height above the best level must be
 
     * beyond noise: `many_noise_sds` standard deviations of a single point, or at `overwhelming_factor` times the start.
-      With at least `noise_sds` both of the next conditions must hold, else one of them;
+      With at least `noise_sds` both of the next conditions must hold, else one of them. Any noise is overcome by a
+      tenth of the run, and 30 points, of which nine in ten are higher than nine in ten of all before;
     * unusual for this run: `earlier_factor` times larger than every earlier rise from which it came back; or nine in
       ten points since the onset higher than nine in ten of the equally many before (`overlap`);
     * far: `share_lost` of the progress since the start given back and `smallest_factor` above the best level
@@ -208,7 +212,7 @@ class DivergingLoss(Rule[Divergence]):
         rise = measurement.rise
         if rise is None or measurement.points < limits["minimum_points"]:
             return []
-        if not (_is_unusual(rise, limits) and _is_far(rise, measurement, limits)):
+        if not (_is_unusual(rise, measurement.points, limits) and _is_far(rise, measurement, limits)):
             return []
         if measurement.unmoved_validation is not None or (rise.from_start < 0 and 2 * rise.size < rise.largest):
             return []
@@ -244,12 +248,14 @@ def _near(points: int) -> int:
     return max(ONSET_POINTS, round(ONSET_FRACTION * points))
 
 
-def _is_unusual(rise: Rise, limits: Mapping[str, float]) -> bool:
+def _is_unusual(rise: Rise, points: int, limits: Mapping[str, float]) -> bool:
     beyond_past = rise.size >= limits["earlier_factor"] * rise.earlier
     apart = rise.overlap <= limits["overlap"] and rise.points_since >= POINTS_TO_STAND_APART
     if _is_beyond_noise(rise, limits):
         return beyond_past or apart
-    return rise.size >= limits["noise_sds"] * rise.noise_sd and beyond_past and apart
+    lasting = rise.points_since >= max(POINTS_FOR_SUBTLETY, LASTING_SHARE * points)
+    own_level = lasting and rise.overlap_with_all <= limits["overlap"]
+    return apart and (own_level or (beyond_past and rise.size >= limits["noise_sds"] * rise.noise_sd))
 
 
 def _is_far(rise: Rise, measurement: Divergence, limits: Mapping[str, float]) -> bool:

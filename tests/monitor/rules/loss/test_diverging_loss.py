@@ -59,6 +59,24 @@ def test_a_jump_to_the_level_at_the_start_that_it_never_leaves_is_one(factor):
     assert finding.first_step == pytest.approx(2510, abs=20)
 
 
+def noise_of_small_batches(points, sd, seed):
+    return np.exp(sd * np.random.default_rng(seed).standard_normal(points))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_collapse_to_the_start_is_seen_through_noise_as_large_as_the_collapse(seed):
+    before, after = 0.15 * noise_of_small_batches(275, 1.2, seed), 1.9 * noise_of_small_batches(200, 0.15, seed)
+    start = np.linspace(1.8, 0.15, 25)
+    (finding,) = findings(RULE, view_of(np.concatenate([start, before, after])))
+    assert finding.first_step == pytest.approx(3000, abs=0.05 * STEPS[-1])
+
+
+def test_noise_of_that_size_alone_is_none():
+    for seed in range(40):
+        flat, falling = noise_of_small_batches(POINTS, 1.2, seed), noisy(1.2, seed)
+        assert findings(RULE, view_of(flat)) == findings(RULE, view_of(falling)) == []
+
+
 @pytest.mark.parametrize("height", [1.5, 20.0])
 def test_a_spike_that_recovers_is_none(height):
     loss = noisy()
