@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import running_median
 from trainvitals.progress.curve import BlockCurve
 
@@ -15,11 +16,16 @@ LOOKS_FLAT_SHARE = 0.05
 # Where little is left of a loss, a tenth of what is left counts too: 0.2 to 0.1 is new ground even after a start at 10.
 SAME_LEVEL_SHARE = 0.1
 LATEST_BEGIN_SHARE = 1.0 / 3.0
+# One lucky block does not show that the curve was lower once: of three, the middle one counts.
+SMOOTH_BLOCKS = 3
+# The lowest of so many still lies one and a half times the noise of a block too low, and the level is known to a half.
+LOWEST_SCORE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class NoNewGround:
-    """For most of the run the loss has stayed where it once was, to a twentieth of its descent and a tenth of itself.
+    """For most of the run the loss has stayed where it once was, to a twentieth of its descent and a tenth of itself,
+    give or take the noise of what was averaged.
 
     Args:
         since_step: when it first came so low; level: how low.
@@ -37,13 +43,19 @@ def new_ground(curve: BlockCurve, start_level: float) -> NoNewGround | None:
     Args:
         start_level: the loss at the beginning of the run.
     """
-    band = LOOKS_FLAT_SHARE * (max(start_level, float(curve.value[0])) - curve.level)
+    descent = max(start_level, float(curve.value[0])) - curve.level
+    noise_sd = difference_noise_sd(curve.value)
+    band = LOOKS_FLAT_SHARE * descent
     near = band if curve.lowest_floor < 0 else min(band, SAME_LEVEL_SHARE * curve.level)
-    reached = np.flatnonzero(curve.value <= curve.level + near)
-    if not band > 0 or len(reached) == 0 or float(curve.value.min()) < curve.level - band:
+    smooth = running_median(curve.value, SMOOTH_BLOCKS)
+    reached = np.flatnonzero((curve.value <= curve.level + near) | (smooth <= curve.level + near + noise_sd))
+    never_lower = float(smooth.min()) >= curve.level - band - LOWEST_SCORE * noise_sd
+    if not descent > band + noise_sd or len(reached) == 0 or not never_lower:
         return None
     first = int(reached[0])
     if curve.time[first] - curve.time[0] > LATEST_BEGIN_SHARE * (curve.time[-1] - curve.time[0]):
         return None
-    highest_since = float(running_median(curve.value[first:], 3).max())
-    return NoNewGround(int(curve.first_step[first]), float(curve.value[first]), highest_since > curve.level + 2 * band)
+    highest_since = float(smooth[first:].max())
+    return NoNewGround(
+        int(curve.first_step[first]), float(curve.value[first]), highest_since > curve.level + 2 * band + noise_sd
+    )

@@ -210,6 +210,23 @@ def test_a_loss_that_rose_and_came_back_has_won_no_new_ground():
     assert ground.since_step < 0.1 * STEP[-1]
 
 
+def test_noise_wider_than_the_eye_is_fine_does_not_hide_that_no_ground_was_won():
+    epoch = np.arange(1, 51, dtype=np.int64)
+    level = 0.82 + 0.16 * np.exp(-epoch / 3)
+    grounds = [
+        assess_progress(epoch, level + np.random.default_rng(seed).normal(0, 0.006, 50)).no_new_ground
+        for seed in range(20)
+    ]
+    won_none = [ground for ground in grounds if ground is not None]
+    assert len(won_none) >= 17
+    assert all(ground.since_step <= 17 for ground in won_none)
+
+
+def test_a_loss_that_was_clearly_lower_once_has_not_stayed_where_it_was():
+    loss = 0.5 + np.exp(-STEP / 1000) + STEP / 400_000 + noise(0.001, 8)
+    assert assess_progress(STEP, loss).no_new_ground is None
+
+
 def test_a_language_model_has_won_new_ground_to_the_end():
     assert assess_progress(*power_law()).no_new_ground is None
 
