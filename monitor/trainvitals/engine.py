@@ -36,7 +36,8 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
     view = RunView(run, signals)
     rules = select_rules(config.select)
     outcome = _apply(rules, view, config.thresholds)
-    findings = absorb(outcome.findings, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
+    judged = _without_what_an_alarm_refutes(outcome.findings)
+    findings = absorb(judged, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
     findings = explain_findings(findings, view)
     findings = tuple(_with_interventions(finding, view, outcome.problems) for finding in findings)
     findings = tuple(_accepted(finding, run, config) for finding in findings)
@@ -101,6 +102,12 @@ def _apply(rules: Iterable[Rule[Any]], view: RunView, thresholds: Mapping[str, M
         except Exception as error:  # a broken rule, ours or a plugin's, must not take the diagnosis with it
             outcome.problems.append(_broken("rule-failed", rule.name, error))
     return outcome
+
+
+def _without_what_an_alarm_refutes(findings: Sequence[Finding]) -> list[Finding]:
+    """All findings but one that says too little was logged of a signal that another raises an alarm about."""
+    alarmed = frozenset(tag for finding in findings if finding.severity is not Severity.INFO for tag in finding.signals)
+    return [finding for finding in findings if finding.name != NOTHING_TO_JUDGE or not finding.signals & alarmed]
 
 
 def _with_interventions(finding: Finding, view: RunView, problems: list[Problem]) -> Finding:

@@ -127,6 +127,27 @@ def test_a_run_with_nothing_to_judge_is_never_called_healthy(monkeypatch: pytest
     assert diagnose(long_and_fine).status is Status.UNDETERMINED
 
 
+class TooShortALoss(Quiet):
+    """Says that the loss is too short."""
+
+    code = "RUN902"
+    name = "nothing-to-judge"
+
+    def judge(self, measurement: int, limits: Mapping[str, float]) -> list[Finding]:
+        evidence = Evidence("few points", "train/loss", measurement)
+        return [self.finding(Severity.INFO, 0.95, "few points", evidence=(evidence,))]
+
+
+@pytest.mark.parametrize(("level", "names"), [(3.0, ["loud"]), (0.5, ["nothing-to-judge"])])
+def test_a_loss_that_an_alarm_was_raised_about_was_not_too_short(
+    monkeypatch: pytest.MonkeyPatch, level: float, names: list[str]
+) -> None:
+    monkeypatch.setattr(registry, "_load", lambda: ((Loud(), TooShortALoss()), ()))
+    registry.all_rules.cache_clear()
+    diagnosis = diagnose(run_with({"train/loss": np.full(10, level)}))
+    assert [finding.name for finding in diagnosis.findings] == names
+
+
 def test_the_worst_open_finding_is_the_status() -> None:
     assert diagnose(HIGH).status is Status.WARNING
 

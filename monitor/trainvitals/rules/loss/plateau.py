@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
 from trainvitals.progress import Assessment, NoNewGround
 from trainvitals.rules import logging_lines
+from trainvitals.rules.alignment import positions
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
 
@@ -32,6 +35,12 @@ TO_TRY_WHERE_HELD = ("check-wiring", "restore-checkpoint")
 TO_TRY_WHERE_CONVERGED = ("stop-and-keep-best", "adaptive-learning-rate", "more-data", "more-regularisation")
 TO_TRY_WHERE_THE_RATE_HOLDS_IT = ("extend-schedule", "stop-and-keep-best")
 TO_TRY_WHERE_NOISE_HIDES = ("fixed-probe-set", "adaptive-learning-rate", "stop-and-keep-best")
+TO_TRY_WHERE_MEMORISED = ("stop-and-keep-best", "more-data", "more-regularisation")
+
+# A training loss that halves while the validation loss wins nothing has learnt its data, not the task.
+MEMORISED_SHARE = 0.5
+# Points whose median is the training loss at a step.
+LEVEL_POINTS = 3
 
 HELD_CONFIDENCE = 0.95
 BROKE_OFF_CONFIDENCE = 0.9
@@ -41,17 +50,27 @@ LOOKS_FLAT_CONFIDENCE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
+class Memorised:
+    """What a training loss fell from and to while the validation loss won nothing."""
+
+    tag: str
+    before: float
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
 class FlatLoss:
     """A loss that has stopped improving, or looks as if it had.
 
     Args:
         tag: of the loss; assessment: of its progress.
-        steps_done: of the run.
+        points: of this loss; steps_done: of the run.
         other_improves: the tag of the loss on other data that still improves, or None.
     """
 
     tag: str
     assessment: Assessment
+    points: int
     steps_done: int
     other_improves: str | None
 
@@ -65,7 +84,8 @@ class Plateau(Rule[FlatLoss | None]):
     stopped it: its descent broke off above the continuation of its own law, or it repeats one value to the last digit.
     As an information: a loss that came to rest smoothly (converged), one that the learning rate holds, one that was
     flat from the start, and one that has won no new ground for two thirds of the run, though noise hides what it may
-    still gain or it is just regaining what it had lost.
+    still gain or it is just regaining what it had lost. Also a validation loss that has won none while the training
+    loss fell to half: what is learnt then is memorised.
 
     Why it matters
     --------------
@@ -118,6 +138,13 @@ class Plateau(Rule[FlatLoss | None]):
             "Of the steps done. A run may rest for a while; saddles of a few percent of the run end by themselves.",
             "convention",
         ),
+        Threshold(
+            "sure_points",
+            12,
+            "In fewer points one cannot see whether the noise is what the test takes it for; such a plateau is no more "
+            "than likely.",
+            "as for nothing-to-judge",
+        ),
     )
     interventions = TO_TRY_WHERE_STOPPED
 
@@ -130,11 +157,11 @@ class Plateau(Rule[FlatLoss | None]):
         others = [loss for loss in (view.train_loss, view.val_loss) if loss is not None and loss.tag != judged.tag]
         flat = _flattest(view, [judged, *others])
         if flat is None:
-            return None
+            return _memorising(view)
         improving = [
             loss.tag for loss in (judged, *others) if loss is not flat and view.assess(loss).verdict in STILL_IMPROVING
         ]
-        return FlatLoss(flat.tag, view.assess(flat), view.span_steps, next(iter(improving), None))
+        return FlatLoss(flat.tag, view.assess(flat), len(flat), view.span_steps, next(iter(improving), None))
 
     def judge(self, measurement: FlatLoss | None, limits: Mapping[str, float]) -> list[Finding]:
         if measurement is None:
@@ -145,6 +172,8 @@ class Plateau(Rule[FlatLoss | None]):
             return [] if ground is None else [self._looks_flat(measurement, ground)]
         stopped = _was_stopped(measurement, limits)
         certain = HELD_CONFIDENCE if assessment.held else BROKE_OFF_CONFIDENCE if stopped else CERTIFIED_CONFIDENCE
+        if measurement.points < limits["sure_points"]:
+            certain = LOOKS_FLAT_CONFIDENCE
         return [
             self.finding(
                 Severity.WARNING if stopped else Severity.INFO,
@@ -165,7 +194,7 @@ class Plateau(Rule[FlatLoss | None]):
             first_step=ground.since_step,
             last_step=measurement.assessment.last_step,
             evidence=_evidence(measurement),
-            to_try=TO_TRY_WHERE_NOISE_HIDES,
+            to_try=TO_TRY_WHERE_NOISE_HIDES if measurement.memorised is None else TO_TRY_WHERE_MEMORISED,
         )
 
 
@@ -183,6 +212,25 @@ def _flattest(view: RunView, losses: list[LossCurve]) -> LossCurve | None:
     if ground is None or assessment.reason is Reason.TOO_FEW_POINTS:
         return None
     return judged if ground.recovering or assessment.verdict not in STILL_IMPROVING else None
+
+
+def _memorising(view: RunView) -> FlatLoss | None:
+    """The validation loss, if it has won nothing for most of the run while the training loss fell to half or less."""
+    train, val = view.train_loss, view.val_loss
+    if train is None or val is None or view.assess(train).verdict not in STILL_IMPROVING:
+        return None
+    assessment = view.assess(val)
+    ground = assessment.no_new_ground
+    if ground is None or assessment.verdict in STILL_IMPROVING or assessment.reason is Reason.TOO_FEW_POINTS:
+        return None
+    val_position, train_position = positions(val.curve, train.curve)
+    since = val_position[np.searchsorted(val.curve.step, ground.since_step)]
+    at = int(np.searchsorted(train_position, since))
+    before = float(np.median(train.curve.value[max(0, at - 1) : at - 1 + LEVEL_POINTS]))
+    now = float(np.median(train.curve.value[-LEVEL_POINTS:]))
+    if not 0 <= now <= MEMORISED_SHARE * before:
+        return None
+    return FlatLoss(val.tag, assessment, view.span_steps, train.tag, Memorised(train.tag, before, now))
 
 
 def _was_stopped(measurement: FlatLoss, limits: Mapping[str, float]) -> bool:
@@ -221,7 +269,10 @@ def _summary(measurement: FlatLoss, *, stopped: bool) -> str:
 
 
 def _looks_flat_in_words(measurement: FlatLoss, ground: NoNewGround) -> str:
-    assessment, tag = measurement.assessment, measurement.tag
+    assessment, tag, memorised = measurement.assessment, measurement.tag, measurement.memorised
+    if memorised is not None:
+        fell = f"{memorised.tag} fell from {memorised.before:.3g} to {memorised.now:.3g}"
+        return f"{tag} has won nothing since step {ground.since_step:,} while {fell}: what is learnt since is memorised"
     if ground.recovering:
         low = f"{ground.level:.4g} at step {ground.since_step:,}"
         return f"{tag} has won hardly any ground since {low}: it rose, and has come back to {_level(assessment)}"

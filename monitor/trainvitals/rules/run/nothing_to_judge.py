@@ -50,7 +50,8 @@ class NothingToJudge(Rule[Material]):
     How it is detected
     ------------------
     No tag was understood as a loss, or every loss has one value only and that is -1, 0 or 1, or no loss has at least
-    `minimum_points` points. Runs with rewards are not asked for a loss.
+    `minimum_points` points. Runs with rewards are not asked for a loss. Where another rule raises an alarm about the
+    same loss, there was enough to judge, and this is not said.
 
     False alarms
     ------------
@@ -97,11 +98,10 @@ class NothingToJudge(Rule[Material]):
         tag, points = longest
         if points >= limits["minimum_points"]:
             return []
-        text = f"{tag} has {points} points; a verdict needs at least {limits['minimum_points']:.0f}"
+        text = f"{tag} has {points} points; that nothing is wrong can be said from {limits['minimum_points']:.0f} on"
         evidence = Evidence(text, signal=tag, value=points, threshold=limits["minimum_points"])
-        return [
-            self.finding(Severity.INFO, 0.95, f"too short to say: {points} points of the loss", evidence=(evidence,))
-        ]
+        summary = f"too few points to call the run healthy: {points} of the loss"
+        return [self.finding(Severity.INFO, 0.95, summary, evidence=(evidence,))]
 
     def _nothing(self, material: Material) -> Finding:
         if material.placeholders:

@@ -107,6 +107,27 @@ def test_a_loss_that_is_only_coming_back_says_so():
     assert "come back" in finding.summary
 
 
+def epochs(at_the_end, seed=0):
+    """Thirty epochs of a training loss that falls, and of a noisy validation loss that stands still after the third."""
+    epoch = np.arange(1, 31)
+    random = np.random.default_rng(seed)
+    train = at_the_end + (0.3 - at_the_end) * np.exp(-epoch / 9) + random.normal(0, 0.0005, 30)
+    return (epoch, train), (epoch, 0.25 + 0.15 * np.exp(-epoch) + random.normal(0, 0.005, 30))
+
+
+def test_a_validation_loss_that_wins_nothing_while_the_training_loss_halves_is_named():
+    (finding,) = found(*epochs(at_the_end=0.03))
+    assert finding.severity is Severity.INFO
+    assert finding.first_step <= 10
+    assert "val_loss has won nothing" in finding.summary
+    assert "memorised" in finding.summary
+    assert "more-regularisation" in finding.to_try
+
+
+def test_a_training_loss_that_falls_by_less_has_not_memorised():
+    assert found(*epochs(at_the_end=0.2)) == []
+
+
 def test_the_price_that_matters_can_be_set():
     assert severity(found(frozen(200))) == [Severity.WARNING]
     assert severity(found(frozen(200), smallest_missing_share=0.5)) == [Severity.INFO]
@@ -125,3 +146,10 @@ def test_a_run_without_a_loss_is_told_how_to_log_one():
     missing = Plateau().measure(make_view({}, Signals()))
     assert isinstance(missing, NotEnough)
     assert missing.missing == ("train_loss",)
+
+
+@pytest.mark.parametrize(("points", "likelihood"), [(11, "likely"), (60, "very likely")])
+def test_a_plateau_in_a_handful_of_points_is_no_more_than_likely(points, likelihood):
+    step = np.arange(points)
+    (finding,) = found((step, 0.36 + 0.0003 * np.cos(2.0 * step)))
+    assert (finding.severity, finding.likelihood) == (Severity.INFO, likelihood)

@@ -46,7 +46,7 @@ def test_a_constant_loss_of_its_own_level_is_left_to_other_rules():
 def test_eleven_points_are_too_short_and_twelve_are_not():
     signals = Signals(train_loss=("loss",))
     (text,) = summary({"loss": points(11)}, signals)
-    assert "11 points" in text
+    assert text == "too few points to call the run healthy: 11 of the loss"
     assert summary({"loss": points(12)}, signals) == []
 
 
