@@ -66,6 +66,7 @@ class FlatLoss:
         tag: of the loss; assessment: of its progress.
         points: of this loss; steps_done: of the run.
         other_improves: the tag of the loss on other data that still improves, or None.
+        memorised: how far that one fell meanwhile, where it is the training loss and fell far; else None.
     """
 
     tag: str
@@ -73,6 +74,7 @@ class FlatLoss:
     points: int
     steps_done: int
     other_improves: str | None
+    memorised: Memorised | None = None
 
 
 class Plateau(Rule[FlatLoss | None]):
@@ -230,7 +232,7 @@ def _memorising(view: RunView) -> FlatLoss | None:
     now = float(np.median(train.curve.value[-LEVEL_POINTS:]))
     if not 0 <= now <= MEMORISED_SHARE * before:
         return None
-    return FlatLoss(val.tag, assessment, view.span_steps, train.tag, Memorised(train.tag, before, now))
+    return FlatLoss(val.tag, assessment, len(val), view.span_steps, train.tag, Memorised(train.tag, before, now))
 
 
 def _was_stopped(measurement: FlatLoss, limits: Mapping[str, float]) -> bool:
