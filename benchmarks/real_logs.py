@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,9 +22,11 @@ sys.path[:0] = [str(REPOSITORY / "monitor"), str(REPOSITORY)]
 from benchmarks.intervals import rate  # noqa: E402
 
 from trainvitals import diagnose, read_runs  # noqa: E402
+from trainvitals.errors import LogError  # noqa: E402
 from trainvitals.model import Diagnosis, Finding, Severity, Status  # noqa: E402
 from trainvitals.rules.registry import all_rules, find_rule  # noqa: E402
 
+NO_DATA = "no-usable-data"
 # Which label of the labeller a finding claims. Findings that are not listed claim none of them.
 LABELS_OF = {
     "overfitting": ("overfitting",),
@@ -36,11 +38,11 @@ LABELS_OF = {
     "learning-rate-exhausted": ("lr-decayed-out",),
     "restarted-run": ("restart-discontinuity",),
     "stacked-runs": ("restart-discontinuity",),
-    "nothing-to-judge": ("too-short-to-say", "no-usable-data"),
+    "nothing-to-judge": ("too-short-to-say", NO_DATA),
     "not-a-supervised-loss": ("not-a-supervised-loss",),
 }
 HEALTHY = frozenset(("healthy-improving", "converged"))
-SILENT = frozenset(("not-a-supervised-loss", "too-short-to-say", "no-usable-data"))
+SILENT = frozenset(("not-a-supervised-loss", "too-short-to-say", NO_DATA))
 INFO_SUFFICES = frozenset(("restart-discontinuity", "lr-decayed-out", *SILENT))
 JUDGEABLE_POINTS = 200
 
@@ -81,19 +83,33 @@ class Labelled:
         return any(label in LABELS_OF.get(name, ()) for name in names)
 
 
-def read_labelled(folder: Path) -> list[Labelled]:
-    """Every labelled run with its diagnosis; a folder of several files that are one run counts once."""
+@dataclass(frozen=True)
+class Refused:
+    """One labelled run that was not read as one, and why."""
+
+    name: str
+    may_be: bool
+    why: str
+
+
+def read_labelled(folder: Path) -> tuple[list[Labelled], list[Refused]]:
+    """Every labelled run with its diagnosis, a folder of several files that are one run once; and what was refused."""
     with (folder / "labels.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    labelled = []
+    labelled: list[Labelled] = []
+    refused: list[Refused] = []
     for row in rows:
-        runs = list(read_runs([str(folder / row["id"])]))
+        labels, also_ok = _split(row["labels"]), _split(row["also_ok"])
+        try:
+            runs = list(read_runs([str(folder / row["id"])]))
+        except LogError:
+            refused.append(Refused(row["id"], NO_DATA in labels | also_ok, "refused"))
+            continue
         if len(runs) != 1:
-            raise SystemExit(f"{row['id']}: read as {len(runs)} runs, labelled as one")
-        diagnosis = diagnose(runs[0])
-        points = int(float(row["n_points"]))
-        labelled.append(Labelled(row["id"], _split(row["labels"]), _split(row["also_ok"]), points, diagnosis))
-    return labelled
+            refused.append(Refused(row["id"], False, f"read as {len(runs)} runs"))
+            continue
+        labelled.append(Labelled(row["id"], labels, also_ok, int(float(row["n_points"])), diagnose(runs[0])))
+    return labelled, refused
 
 
 def _split(cell: str) -> frozenset[str]:
@@ -113,7 +129,7 @@ class Score:
     wrong: tuple[str, ...] = ()
 
 
-def score(runs: Iterable[Labelled]) -> list[Score]:
+def score(runs: Iterable[Labelled], refused: Sequence[Refused] = ()) -> list[Score]:
     """All figures of one judge."""
     runs = list(runs)
     healthy = [run for run in runs if run.labels & HEALTHY]
@@ -133,6 +149,14 @@ def score(runs: Iterable[Labelled]) -> list[Score]:
     alarms = [(run, finding) for run in sick for finding in run.alarms]
     right = [(run, finding) for run, finding in alarms if finding not in run.wrong_alarms]
     return [
+        Score(
+            "runs read",
+            len(runs),
+            len(runs) + len(refused),
+            "all with usable data",
+            all(run.may_be for run in refused),
+            tuple(f"{run.name} {run.why}" for run in refused),
+        ),
         Score(
             "false alarms on healthy runs",
             len(false_alarms),
@@ -224,12 +248,12 @@ def main() -> int:
     if not (arguments.folder / "labels.csv").is_file():
         print(f"no labels.csv in {arguments.folder}: name the folder of labelled runs", file=sys.stderr)
         return 2
-    runs = read_labelled(arguments.folder)
+    runs, refused = read_labelled(arguments.folder)
     if arguments.runs:
         for run in runs:
             print(_line(run))
         print()
-    scores = score(runs)
+    scores = score(runs, refused)
     _print_table(scores)
     failed = [line.what for line in scores if not line.holds]
     passed_controls = []
