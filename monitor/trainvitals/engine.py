@@ -149,7 +149,9 @@ def _status(findings: Sequence[Finding], progress: Progress, *, supervised: bool
     if worst == Severity.WARNING.rank:
         return Status.WARNING
     too_little = any(finding.name == NOTHING_TO_JUDGE for finding in findings)
-    return Status.HEALTHY if supervised and progress.judged and not too_little else Status.UNDETERMINED
+    judged = supervised and progress.judged and not too_little
+    # A loss that gets much worse, of which no rule is sure, is neither sick nor healthy.
+    return Status.HEALTHY if judged and not progress.gets_much_worse else Status.UNDETERMINED
 
 
 def _worst_first(finding: Finding) -> tuple[int, float, str, int]:

@@ -12,7 +12,7 @@ import pytest
 from trainvitals.config import Acceptance, Config
 from trainvitals.engine import diagnose
 from trainvitals.errors import ConfigError, UnknownRuleError
-from trainvitals.model import Evidence, Finding, Run, Series, Severity, Status
+from trainvitals.model import Evidence, Finding, Run, Series, Severity, Status, Verdict
 from trainvitals.rules import registry
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.signals import SignalOverrides
@@ -146,6 +146,15 @@ def test_a_loss_that_an_alarm_was_raised_about_was_not_too_short(
     registry.all_rules.cache_clear()
     diagnosis = diagnose(run_with({"train/loss": np.full(10, level)}))
     assert [finding.name for finding in diagnosis.findings] == names
+
+
+@pytest.mark.parametrize(("rise", "status"), [(0.005, Status.HEALTHY), (0.3, Status.UNDETERMINED)])
+def test_a_loss_that_gets_much_worse_is_not_called_healthy(rise: float, status: Status) -> None:
+    step = np.arange(60)
+    loss = 0.5 + np.exp(-step / 3) + rise * np.maximum(0, step - 40) / 20
+    diagnosis = diagnose(run_with({"train/loss": loss + np.random.default_rng(0).normal(0, 0.0002, 60)}))
+    assert diagnosis.progress.verdict is Verdict.REGRESSING
+    assert diagnosis.status is status
 
 
 def test_the_worst_open_finding_is_the_status() -> None:

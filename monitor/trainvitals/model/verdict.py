@@ -8,6 +8,8 @@ from enum import StrEnum
 # Words for confidence. The bounds are conventions until the diagnosis is calibrated against an exam of faults.
 VERY_LIKELY_FROM = 0.8
 CERTAIN_FROM = 0.97
+# What the eye calls another level where it looks for a flat one, too.
+MUCH_WORSE_SHARE = 0.1
 
 
 class Severity(StrEnum):
@@ -84,6 +86,13 @@ class Progress:
     def judged(self) -> bool:
         """Whether there was enough to judge at all; a noisy but long curve was judged, if inconclusively."""
         return self.signal is not None and self.reason is not Reason.TOO_FEW_POINTS
+
+    @property
+    def gets_much_worse(self) -> bool:
+        """Whether the loss rises by a tenth of itself or more within the horizon: no creeping, and nothing healthy."""
+        if self.verdict is not Verdict.REGRESSING or self.gain is None or self.level is None:
+            return False
+        return -self.gain >= MUCH_WORSE_SHARE * abs(self.level)
 
 
 def likelihood_in_words(confidence: float) -> str:

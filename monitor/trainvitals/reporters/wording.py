@@ -59,7 +59,8 @@ def progress_sentence(diagnosis: Diagnosis) -> str:
     if progress.verdict is Verdict.SLOW:
         return f"slow{reason}: {horizon} should gain only {gain(progress)}"
     if progress.verdict is Verdict.REGRESSING:
-        return f"creeping up{reason}: {horizon} should lose {_loss(progress)}"
+        rising = "rising" if progress.gets_much_worse else "creeping up"
+        return f"{rising}{reason}: {horizon} should lose {_loss(progress)}"
     if progress.verdict is Verdict.PLATEAU:
         since = f" since step {step(progress.since_step)}" if progress.since_step is not None else ""
         return f"flat{since}{reason}: {horizon} should gain {gain(progress)}"

@@ -49,6 +49,12 @@ def test_every_verdict_with_every_reason_has_a_sentence(verdict: Verdict, reason
     assert wording.progress_word(progress)
 
 
+@pytest.mark.parametrize(("gain", "word"), [(-0.001, "creeping up"), (-0.5, "rising")])
+def test_a_loss_creeps_up_or_rises(gain: float, word: str) -> None:
+    progress = Progress("loss", Verdict.REGRESSING, None, gain, 2 * gain, gain / 2, 10, level=1.0)
+    assert wording.progress_sentence(replace(SICK, progress=progress)).startswith(word)
+
+
 def test_too_few_points_say_until_when_to_wait() -> None:
     run = replace(UNDETERMINED, first_step=10, last_step=180)
     expected = "18 points; a verdict on progress needs about 60 (every 10 steps: until step 600)"

@@ -211,7 +211,7 @@ def _flattest(view: RunView, losses: list[LossCurve]) -> LossCurve | None:
             return loss
     judged, assessment = assessed[0]
     ground = assessment.no_new_ground
-    if ground is None or assessment.reason is Reason.TOO_FEW_POINTS:
+    if ground is None or assessment.reason is Reason.TOO_FEW_POINTS or view.progress.gets_much_worse:
         return None
     return judged if ground.recovering or assessment.verdict not in STILL_IMPROVING else None
 

@@ -128,6 +128,13 @@ def test_a_training_loss_that_falls_by_less_has_not_memorised():
     assert found(*epochs(at_the_end=0.2)) == []
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_loss_that_gets_much_worse_is_not_said_to_look_flat(seed):
+    epoch = np.arange(16)
+    level = 0.05 + 0.8 * np.exp(-epoch) + 0.015 * np.maximum(0, epoch - 10)
+    assert found((epoch, level * np.exp(np.random.default_rng(seed).normal(0, 0.25, 16)))) == []
+
+
 def test_the_price_that_matters_can_be_set():
     assert severity(found(frozen(200))) == [Severity.WARNING]
     assert severity(found(frozen(200), smallest_missing_share=0.5)) == [Severity.INFO]
