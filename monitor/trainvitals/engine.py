@@ -39,7 +39,8 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
     judged = _without_what_an_alarm_refutes(outcome.findings)
     findings = absorb(judged, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
     findings = explain_findings(findings, view)
-    findings = tuple(_with_interventions(finding, view, outcome.problems) for finding in findings)
+    beside = {finding.name: finding for finding in findings}
+    findings = tuple(_with_interventions(finding, beside, view, outcome.problems) for finding in findings)
     findings = tuple(_accepted(finding, run, config) for finding in findings)
     return Diagnosis(
         id=run.id,
@@ -110,23 +111,29 @@ def _without_what_an_alarm_refutes(findings: Sequence[Finding]) -> list[Finding]
     return [finding for finding in findings if finding.name != NOTHING_TO_JUDGE or not finding.signals & alarmed]
 
 
-def _with_interventions(finding: Finding, view: RunView, problems: list[Problem]) -> Finding:
-    if finding.interventions:
-        return finding
-    suggestions: list[Suggestion] = []
-    for name in finding.to_try or find_rule(finding.name).interventions:
-        intervention = all_interventions().get(name)
-        if intervention is None:
-            problems.append(Problem("unknown-intervention", finding.name, f"there is no intervention {name!r}"))
-            continue
-        try:
-            suggestion = intervention.suggest(view, finding)
-        except Exception as error:  # as for rules: the other suggestions still count
-            problems.append(_broken("intervention-failed", name, error))
-            continue
-        if suggestion is not None:
-            suggestions.append(suggestion)
-    return replace(finding, interventions=tuple(suggestions))
+def _with_interventions(
+    finding: Finding, beside: Mapping[str, Finding], view: RunView, problems: list[Problem]
+) -> Finding:
+    """What helps against the causes of a finding comes before what helps against the finding itself."""
+    suggestions: dict[str, Suggestion] = {}
+    for reason in (*(beside[cause.name] for cause in finding.causes if cause.name in beside), finding):
+        for name in reason.to_try or find_rule(reason.name).interventions:
+            suggestion = None if name in suggestions else _suggestion(name, view, reason, problems)
+            if suggestion is not None:
+                suggestions[name] = suggestion
+    return replace(finding, interventions=tuple(suggestions.values()))
+
+
+def _suggestion(name: str, view: RunView, finding: Finding, problems: list[Problem]) -> Suggestion | None:
+    intervention = all_interventions().get(name)
+    if intervention is None:
+        problems.append(Problem("unknown-intervention", finding.name, f"there is no intervention {name!r}"))
+        return None
+    try:
+        return intervention.suggest(view, finding)
+    except Exception as error:  # as for rules: the other suggestions still count
+        problems.append(_broken("intervention-failed", name, error))
+        return None
 
 
 def _broken(kind: str, name: str, error: Exception) -> Problem:

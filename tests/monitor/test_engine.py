@@ -224,6 +224,31 @@ def test_a_finding_may_say_itself_what_to_try(monkeypatch: pytest.MonkeyPatch) -
     assert [(problem.kind, problem.where) for problem in diagnosis.problems] == [("unknown-intervention", "particular")]
 
 
+class Stuck(Quiet):
+    """A symptom."""
+
+    code = "LOS904"
+    name = "plateau"
+    interventions = ("stop-and-keep-best", "check-wiring")
+
+
+class Vanishing(Quiet):
+    """A mechanism that explains it."""
+
+    code = "GRD904"
+    name = "vanishing-gradients"
+    interventions = ("check-wiring", "better-initialisation")
+
+
+def test_what_helps_against_the_cause_is_suggested_first_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_load", lambda: ((Vanishing(), Stuck()), ()))
+    registry.all_rules.cache_clear()
+    (plateau,) = (finding for finding in diagnose(LOW).findings if finding.name == "plateau")
+    assert [cause.name for cause in plateau.causes] == ["vanishing-gradients"]
+    names = [suggestion.name for suggestion in plateau.interventions]
+    assert names == ["check-wiring", "better-initialisation", "stop-and-keep-best"]
+
+
 def test_the_same_answer_twice_and_in_any_order_of_tags() -> None:
     generator = np.random.default_rng(3)
     columns = {f"tag{index}": generator.normal(size=50) for index in range(12)}

@@ -120,7 +120,12 @@ class RunBlock:
 
     def _others(self) -> Iterator[Text]:
         shown_above = (self.worst, self._headline_finding)
-        others = [finding for finding in self.diagnosis.open_findings if finding not in shown_above]
+        as_cause = () if self.verbose or self.worst is None else tuple(cause.name for cause in self.worst.causes[:1])
+        others = [
+            finding
+            for finding in self.diagnosis.open_findings
+            if finding not in shown_above and finding.name not in as_cause
+        ]
         for finding in self._some(others, ALSO_SHOWN):
             label = "NOTE" if finding.severity is Severity.INFO else "ALSO"
             if self.verbose and finding.severity is not Severity.INFO:

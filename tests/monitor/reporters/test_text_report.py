@@ -74,6 +74,13 @@ def test_an_accepted_finding_is_counted_and_its_reason_shown() -> None:
     assert "1 accepted finding" in text
 
 
+def test_a_finding_that_is_the_cause_of_the_worst_is_not_told_twice() -> None:
+    cause = replace(PLATEAU, code="GRD001", name="vanishing-gradients", causes=())
+    run = replace(SICK, findings=(PLATEAU, cause))
+    assert "ALSO" not in rendered([run])
+    assert "ALSO   vanishing-gradients since" in rendered([run], verbose=True)
+
+
 def test_further_findings_are_named_after_the_worst() -> None:
     second = replace(PLATEAU, code="GEN001", name="overfitting", severity=Severity.WARNING, confidence=0.7)
     text = rendered([replace(SICK, findings=(PLATEAU, second))])
