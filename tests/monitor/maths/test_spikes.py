@@ -113,6 +113,15 @@ def test_fewer_than_thirty_points_have_no_spikes():
     assert find_spikes(STEP[:29], loss) == ()
 
 
+def test_a_spike_that_stood_apart_from_a_calm_beginning_is_not_undone_by_a_wild_end():
+    rng = np.random.default_rng(0)
+    calm = np.exp(0.002 * rng.standard_normal(60))
+    calm[20] = 1.3
+    wild = np.exp(-np.arange(90) / 12.0 + 0.12 * rng.standard_normal(90))
+    for loss in (calm, np.concatenate([calm, wild])):
+        assert 20 in [spike.peak for spike in find_spikes(np.arange(len(loss)), loss)]
+
+
 @given(st.lists(st.floats(-1e300, 1e300), max_size=80))
 def test_any_finite_values_give_spikes_in_order_within_the_series(values):
     step = np.arange(len(values))

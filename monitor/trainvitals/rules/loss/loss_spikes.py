@@ -59,7 +59,8 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
     standard deviations for normal noise, more for heavier tails), at least twice the deepest downward excursion; and
     spikes must outnumber by three to one what lies between half of the bar and the bar: they stand apart, a tail thins
     out. A spike rises above the points before it, so that the start of a curve is none. Restarts begin a new baseline;
-    where the learning rate was raised, a jump is its answer and does not count.
+    where the learning rate was raised, a jump is its answer and does not count. What stood 14 standard deviations high
+    when the log had 60, 120, 240 ... points, and had come back, is kept, however noisy the rest.
 
     Apart from that, and in a few points too, an excursion of at most five points counts that is ten times as large as
     all before it, the untrained model included, if the three points after it are back below a tenth, and if it stands
