@@ -14,9 +14,9 @@ ONSET_TOLERANCE = 0.02
 def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], span_steps: int) -> tuple[Finding, ...]:
     """The findings without those that another one explains; these are named in its ``consequences``.
 
-    A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run; or if the
-    other is only a note on a stretch in which the root, which is more than a note, begins. What is explained can
-    itself explain others, which then go to the same root.
+    A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run and to how
+    closely it can be dated; or if the other is only a note on a stretch in which the root, which is more than a
+    note, begins. What is explained can itself explain others, which then go to the same root.
 
     Args:
         findings: in the order in which they are to stay.
@@ -45,7 +45,8 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
 def _belongs_to(symptom: Finding, root: Finding, tolerance_steps: float) -> bool:
     if symptom.first_step is None or root.first_step is None:
         return True
-    if symptom.first_step >= root.first_step - tolerance_steps:
+    begins_by = symptom.first_step if symptom.begins_by is None else symptom.begins_by
+    if begins_by >= root.first_step - tolerance_steps:
         return True
     only_a_note = symptom.severity is Severity.INFO and root.severity is not Severity.INFO
     return only_a_note and symptom.last_step is not None and symptom.last_step >= root.first_step

@@ -45,6 +45,13 @@ def test_a_note_on_a_stretch_in_which_something_worse_begins_goes_to_it() -> Non
     assert len(absorb([replace(root, severity=Severity.INFO), note], ABSORBS, SPAN_STEPS)) == 2
 
 
+def test_a_sparse_symptom_that_may_have_begun_with_the_root_goes_to_it() -> None:
+    root, symptom = found("non-finite-loss", 500), found("diverging-loss", 400)
+    assert len(absorb([root, symptom], ABSORBS, SPAN_STEPS)) == 2
+    assert len(absorb([root, replace(symptom, begins_by=500)], ABSORBS, SPAN_STEPS)) == 1
+    assert len(absorb([root, replace(symptom, begins_by=470)], ABSORBS, SPAN_STEPS)) == 2
+
+
 def test_a_chain_goes_to_its_last_root() -> None:
     chain = [found("plateau", 520), found("diverging-loss", 510), found("non-finite-loss", 500)]
     (kept,) = absorb(chain, ABSORBS, SPAN_STEPS)

@@ -67,7 +67,8 @@ class Suggestion:
 class Finding:
     """One thing that a rule found: what, since when, how sure, on what evidence, and what to try.
 
-    ``to_try`` names the interventions for this very finding, the best first; where it is empty, those of its rule
+    ``begins_by`` is the latest step at which it can have begun, where the signal is too sparse to date it closer than
+    between ``first_step`` and then. ``to_try`` names the interventions for this very finding, the best first; where it is empty, those of its rule
     count. The engine makes ``interventions`` of them.
     """
 
@@ -78,6 +79,7 @@ class Finding:
     summary: str
     first_step: int | None = None
     last_step: int | None = None
+    begins_by: int | None = None
     layers: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     state: Literal["open", "resolved", "accepted"] = "open"

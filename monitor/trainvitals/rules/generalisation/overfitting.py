@@ -38,6 +38,7 @@ class SuiteTurn:
         turn: of the loss, or of its logarithm where ``relative``.
         relative: whether all values are positive, so that differences are of logarithms.
         best_step, best_value: of the best single value; best_level, end_level: around it and at the end; end_step.
+        turned_by_step: the latest step at which it can have turned.
         train_tag: of the training loss.
         train_change: of the training loss (its logarithm where ``relative``) from the first to the last third of what
             came after the best.
@@ -51,6 +52,7 @@ class SuiteTurn:
     turn: TurningPoint
     relative: bool
     best_step: int
+    turned_by_step: int
     best_value: float
     best_level: float
     end_step: int
@@ -181,6 +183,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
                 _confidence(clearest, limits),
                 _summary(clearest, len(turned), len(measurement), overconfident=overconfident),
                 first_step=clearest.best_step,
+                begins_by=clearest.turned_by_step,
                 last_step=clearest.end_step,
                 evidence=tuple(fact for suite in turned for fact in _evidence(suite, limits)),
             )
@@ -203,6 +206,7 @@ def _suite_turn(view: RunView, train: Series, loss: LossCurve) -> SuiteTurn | No
         turn=turn,
         relative=relative,
         best_step=int(val.step[turn.best_index]),
+        turned_by_step=int(val.step[min(turn.best_index + _points_a_block(len(val)), len(val) - 1)]),
         best_value=float(val.value[turn.best_index]),
         best_level=_unscaled(turn.best_level, relative=relative),
         end_step=int(val.step[-1]),
@@ -213,6 +217,11 @@ def _suite_turn(view: RunView, train: Series, loss: LossCurve) -> SuiteTurn | No
         train_end=float(np.median(after.value[-MINIMUM_TRAIN_POINTS:])),
         better_metric=_better_metric(view, loss, int(val.step[turn.best_index])),
     )
+
+
+def _points_a_block(validations: int) -> int:
+    """How closely a turn can be dated: to a block, and never closer than to the next validation."""
+    return max(1, -(-validations // BLOCKS))
 
 
 def _scaled(value: Floats, *, relative: bool) -> Floats:
