@@ -68,8 +68,8 @@ class Finding:
     """One thing that a rule found: what, since when, how sure, on what evidence, and what to try.
 
     ``begins_by`` is the latest step at which it can have begun, where the signal is too sparse to date it closer than
-    between ``first_step`` and then. ``to_try`` names the interventions for this very finding, the best first; where it is empty, those of its rule
-    count. The engine makes ``interventions`` of them.
+    between ``first_step`` and then. ``to_try`` names the interventions for this very finding, the best first; where
+    it is empty, those of its rule count. The engine makes ``interventions`` of them.
     """
 
     code: str
