@@ -30,6 +30,10 @@ COMMANDS = {
         *("paths", "--format", "--output", "--select", "--ignore", "--fail-on"),
         *("--train-loss", "--val-loss", "--learning-rate", "--jobs", "--verbose"),
     },
+    "follow": {
+        *("path", "--interval", "--until-idle", "--select", "--ignore"),
+        *("--train-loss", "--val-loss", "--learning-rate"),
+    },
     "signals": {"path", "--train-loss", "--val-loss", "--learning-rate"},
     "rules": set(),
     "explain": {"name"},

@@ -6,10 +6,13 @@ import json
 import math
 from collections.abc import Iterable
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainvitals import __version__
 from trainvitals.model import Cause, Diagnosis, Evidence, Finding, NotAssessed, Problem, Progress, Suggestion
+
+if TYPE_CHECKING:
+    from trainvitals.live.changes import Change
 
 SCHEMA_VERSION = 1
 
@@ -24,6 +27,28 @@ def to_document(diagnoses: Iterable[Diagnosis]) -> dict[str, Any]:
     runs = [_run(diagnosis) for diagnosis in diagnoses]
     document: dict[str, Any] = _finite({"schema": SCHEMA_VERSION, "version": __version__, "runs": runs})
     return document
+
+
+def change_line(change: Change) -> str:
+    """One change of a growing run as one line of JSON, with the newline."""
+    return _line(
+        {
+            "kind": change.kind,
+            "run": change.run,
+            "step": change.step,
+            "wall_time": change.wall_time,
+            "finding": _finding(change.finding),
+        }
+    )
+
+
+def final_line(diagnoses: Iterable[Diagnosis]) -> str:
+    """The last diagnoses of runs that were followed as one line of JSON, with the newline."""
+    return _line({"kind": "final", **to_document(diagnoses)})
+
+
+def _line(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), allow_nan=False, ensure_ascii=True) + "\n"
 
 
 def schema() -> dict[str, Any]:
