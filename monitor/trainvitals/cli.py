@@ -95,6 +95,35 @@ def follow(path: str, interval: float, until_idle: float | None, **told: Any) ->
 
 
 @cli.command()
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--output", metavar="FILE", help="Write the report to FILE instead of the terminal.")
+@click.option("--select", metavar="NAME|CODE|FAMILY", multiple=True, help="Only these rules. Repeatable.")
+@click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
+def compare(before: str, after: str, output_format: str, output: str | None, **told: Any) -> None:
+    """Compare two runs: what became of each finding, since which step the curves differ, what was set differently.
+
+    Exit status: 0 done; 2 bad usage, or one of the two is not readable as one run.
+    """
+    from trainvitals.comparison import compare as compare_runs
+    from trainvitals.formats import read_run
+    from trainvitals.session import settings
+
+    config = settings(**told)
+    old, new = (read_run(path, purge=config.purge) for path in (before, after))
+    comparison = compare_runs(old, new, config)
+    if output_format == "json":
+        from trainvitals.reporters.json_report import render_comparison
+
+        _write(render_comparison(comparison), output)
+    else:
+        from trainvitals.reporters.comparison_report import print_comparison
+
+        _print(lambda console: print_comparison(comparison, console), output)
+
+
+@cli.command()
 @click.argument("path", metavar="PATH")
 @click.option("--train-loss", metavar="TAG", multiple=True, help="The training loss. Repeatable.")
 @click.option("--val-loss", metavar="TAG", multiple=True, help="A validation loss. Repeatable.")

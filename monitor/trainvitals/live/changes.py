@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from trainvitals.engine import NOTHING_TO_JUDGE
+from trainvitals.identity import Level, likeness, unanswered
 from trainvitals.model import Diagnosis, Finding, Severity
-from trainvitals.model.verdict import CERTAIN_FROM, VERY_LIKELY_FROM
 
 ChangeKind = Literal["opened", "worsened", "resolved"]
 
@@ -40,21 +40,8 @@ class Change:
     wall_time: float
 
 
-class _Level(NamedTuple):
-    """How bad, then how sure: the rank of the severity, and that of the word for the confidence."""
-
-    severity: int
-    word: int
-
-    @classmethod
-    def of(cls, finding: Finding) -> _Level:
-        return cls(
-            finding.severity.rank, (finding.confidence >= VERY_LIKELY_FROM) + (finding.confidence >= CERTAIN_FROM)
-        )
-
-
-_NOTE = _Level(0, 0)
-_NEVER = _Level(-1, 0)
+_NOTE = Level(0, 0)
+_NEVER = Level(-1, 0)
 
 
 @dataclass(slots=True)
@@ -74,14 +61,14 @@ class _Entry:
     finding: Finding
     seen: Finding | None = None
     told: Finding | None = None
-    told_level: _Level = _NOTE
-    highest: _Level = _NEVER
+    told_level: Level = _NOTE
+    highest: Level = _NEVER
     resolved_at: int | None = None
     is_old_news: bool = False
 
     def rise_to(self, finding: Finding) -> None:
         """Let the finding stand as it is here, and find out whether that is news."""
-        level = _Level.of(finding)
+        level = Level.of(finding)
         same_event = self.resolved_at is not None and (finding.first_step or 0) <= self.resolved_at
         self.is_old_news = same_event and level <= self.highest
         self.highest = max(level, self.highest)
@@ -96,7 +83,7 @@ class _Entry:
         """Whether the last look saw something that the one before it did not confirm."""
         if self.seen is None or self.told is None:
             return (self.seen is None) != (self.told is None)
-        return _Level.of(self.seen) > self.told_level or self.calmed(self.seen)
+        return Level.of(self.seen) > self.told_level or self.calmed(self.seen)
 
 
 class FindingLedger:
@@ -131,7 +118,7 @@ class FindingLedger:
                 entry.resolved_at = None
         self._last_step = diagnosis.last_step
         seen = [finding for finding in diagnosis.open_findings if finding.name != NOTHING_TO_JUDGE]
-        unknown = _not_told_apart(diagnosis)
+        unknown = unanswered(diagnosis)
         changes: list[Change] = []
         for entry, finding in self._matched(seen):
             if finding is None and entry.finding.name in unknown:
@@ -154,8 +141,8 @@ class FindingLedger:
         known = list(self._entries)
         for finding in seen:
             namesakes = [entry for entry in known if entry.finding.name == finding.name]
-            best = max(namesakes, key=lambda entry: _likeness(entry.finding, finding), default=None)
-            if best is None or _likeness(best.finding, finding) == 0:
+            best = max(namesakes, key=lambda entry: likeness(entry.finding, finding), default=None)
+            if best is None or likeness(best.finding, finding) == 0:
                 best = _Entry(finding)
                 self._entries.append(best)
             else:
@@ -185,8 +172,8 @@ def _advance(
     if finding is None or previous is None:
         return
     # Both looks say at least this much.
-    surely = min(finding, previous, key=_Level.of)
-    if entry.told is None or _Level.of(surely) > entry.told_level:
+    surely = min(finding, previous, key=Level.of)
+    if entry.told is None or Level.of(surely) > entry.told_level:
         before = None if entry.is_old_news else entry.told
         entry.rise_to(surely)
         if not entry.is_old_news:
@@ -202,20 +189,5 @@ def _resolve(
     if not entry.is_old_news:
         yield "resolved", replace(entry.finding, state="resolved"), entry.told
     entry.told, entry.resolved_at = stands, step
-    entry.told_level = _NOTE if stands is None else _Level.of(stands)
+    entry.told_level = _NOTE if stands is None else Level.of(stands)
     entry.is_old_news = True
-
-
-def _likeness(known: Finding, finding: Finding) -> float:
-    """How much two findings of one name have in common: 0 where they are about different things, at most 1."""
-    before, now = ({*each.signals, *each.layers} for each in (known, finding))
-    if not before or not now:
-        return 1.0
-    return len(before & now) / len(before | now)
-
-
-def _not_told_apart(diagnosis: Diagnosis) -> frozenset[str]:
-    """Names whose absence means nothing: another finding explains them, or their rule did not judge this time."""
-    explained = (name for finding in diagnosis.findings for name in finding.consequences)
-    broken = (problem.where for problem in diagnosis.problems if problem.kind == "rule-failed")
-    return frozenset((*explained, *broken, *(missing.name for missing in diagnosis.not_assessed)))
