@@ -22,7 +22,7 @@ EXIT_USAGE = 2
 def main(folder: str, interval: float, ignore: tuple[str, ...]) -> None:
     """Follow FOLDER and write its changes as lines of JSON until stdin is closed."""
     try:
-        serve(Follower(folder, settings(ignore=ignore)), sys.stdin.buffer, sys.stdout, interval_s=interval)
+        serve(Follower(folder, settings(ignore=ignore)), sys.stdin.fileno(), sys.stdout, interval_s=interval)
     except TrainvitalsError as error:
         click.echo(f"trainvitals: {error.message()}", err=True)
         sys.exit(EXIT_USAGE)

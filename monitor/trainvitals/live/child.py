@@ -57,11 +57,25 @@ def start(
         str(folder),
     ]
     one_thread = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread})
+    # A group of its own: Ctrl-C in the terminal reaches the parent only, also while the child still loads.
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread}, process_group=0
+    )
 
 
-def serve(follower: Follower, stdin: IO[bytes], stdout: IO[str], *, interval_s: float) -> None:
-    """Write changes as they come until ``stdin`` ends, then the last ones and the final diagnosis."""
+def serve(follower: Follower, stdin: int, stdout: IO[str], *, interval_s: float) -> None:
+    """Write changes as they come until ``stdin`` ends, then the last ones and the final diagnosis.
+
+    Args:
+        follower: what to follow.
+        stdin: the descriptor whose end is the sign to stop. Not a file object: a thread that waits in one holds its
+            lock, which Python needs when it ends.
+        stdout: where the lines go.
+        interval_s: between two polls.
+
+    Raises:
+        BrokenPipeError: nobody reads ``stdout`` any more.
+    """
     _yield_to_others()
     over = threading.Event()
     threading.Thread(target=_wait_for_end, args=(stdin, over), daemon=True).start()
@@ -82,8 +96,8 @@ def _yield_to_others() -> None:
         os.nice(NICENESS)
 
 
-def _wait_for_end(stdin: IO[bytes], over: threading.Event) -> None:
-    while stdin.read(1):
+def _wait_for_end(stdin: int, over: threading.Event) -> None:
+    while os.read(stdin, 1):
         pass
     over.set()
 

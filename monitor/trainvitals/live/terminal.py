@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
+from typing import Self
 
 from rich.console import Console
 from rich.text import Text
@@ -45,7 +48,7 @@ def follow_in_terminal(
         for change in changes:
             console.print(change_text(change, name_run=len(follower.runs) > 1), soft_wrap=True)
 
-    with _status_line(console) as show:
+    with _status_line(console) as show, _Interruption() as interruption:
         try:
             while True:
                 tell(follower.poll())
@@ -53,10 +56,42 @@ def follow_in_terminal(
                     show(status_text(follower.diagnoses, idle_s=follower.idle_s, left_out=follower.left_out))
                 if until_idle_s is not None and follower.idle_s >= until_idle_s:
                     break
-                pause(interval_s)
+                with interruption.welcome():
+                    pause(interval_s)
         except KeyboardInterrupt:
             show(Text("reading to the end; Ctrl-C again stops at once"))
         tell(follower.finish())
+
+
+class _Interruption:
+    """Ctrl-C between two polls rather than inside one, which would lose what was being read; the second one at once."""
+
+    def __init__(self) -> None:
+        self.is_asked_for = False
+        self._is_welcome = False
+
+    def __enter__(self) -> Self:
+        self._before = signal.signal(signal.SIGINT, self._ask)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    @contextmanager
+    def welcome(self) -> Iterator[None]:
+        """Where it may interrupt right away, also if it was asked for before."""
+        self._is_welcome = True
+        try:
+            if self.is_asked_for:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._is_welcome = False
+
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
+        again, self.is_asked_for = self.is_asked_for, True
+        if self._is_welcome or again:
+            raise KeyboardInterrupt
 
 
 class _News:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import signal
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from tests.monitor.live.growing import Time, Training, following
 
+from trainvitals.live import Change, Follower
 from trainvitals.live.terminal import follow_in_terminal
 
 
@@ -71,6 +73,30 @@ def test_control_c_ends_with_everything_read(tmp_path: Path, time: Time) -> None
         raise KeyboardInterrupt
 
     assert "opened    error    non-finite-loss" in followed(tmp_path / "run", time, until_idle_s=None, pause=interrupt)
+
+
+def test_control_c_while_reading_waits_until_it_is_read_and_the_second_one_does_not(
+    tmp_path: Path, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = sick_run(tmp_path / "run", time)
+    poll = Follower.poll
+
+    def interrupted(follower: Follower) -> list[Change]:
+        signal.raise_signal(signal.SIGINT)
+        changes = poll(follower)
+        training.log(float("nan"), times=5)
+        return changes
+
+    def wait(_seconds: float) -> None:
+        pytest.fail("waited although it was asked to stop")
+
+    monkeypatch.setattr(Follower, "poll", interrupted)
+    shown = followed(tmp_path / "run", time, until_idle_s=None, pause=wait)
+    assert "step 329  opened    error    non-finite-loss" in shown
+    monkeypatch.setattr(Follower, "finish", lambda follower: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        followed(tmp_path / "run", time, until_idle_s=None)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_could_steer_a_terminal_is_shown_and_not_obeyed(tmp_path: Path, time: Time) -> None:
