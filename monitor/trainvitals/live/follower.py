@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Container
 from pathlib import Path
 
 from trainvitals.config import Config
@@ -21,6 +22,9 @@ from trainvitals.model import Diagnosis
 FINDING_SHARE, READING_SHARE, DIAGNOSING_SHARE = 0.01, 0.04, 0.05
 # Each run is held in memory; of more than these the ones that were written to last are followed.
 MOST_RUNS = 32
+# A run that is followed gives way only to one that was written to so much later, or runs that are all written to would
+# take turns.
+KEEPS_ITS_PLACE_S = 600.0
 
 _Key = tuple[Path, str]
 
@@ -129,7 +133,7 @@ class Follower:
             found, self.missing = [], error
         else:
             self.missing = None
-        followed = _written_last(found, MOST_RUNS)
+        followed = _written_last(found, MOST_RUNS, self._runs)
         self.left_out = len(found) - len(followed)
         names = dict(zip(map(_key, found), unique_ids([(self.path, files) for files in found]), strict=True))
         runs: dict[_Key, FollowedRun] = {}
@@ -149,11 +153,15 @@ def _key(files: RunFiles) -> _Key:
     return files.root.resolve(), files.name
 
 
-def _written_last(found: list[RunFiles], most: int) -> list[RunFiles]:
+def _written_last(found: list[RunFiles], most: int, followed: Container[_Key]) -> list[RunFiles]:
     """At most so many of the runs, those whose files changed last, in the order given."""
     if len(found) <= most:
         return found
-    chosen = {_key(files) for files in sorted(found, key=lambda files: -_changed_at(files))[:most]}
+
+    def rank(files: RunFiles) -> float:
+        return _changed_at(files) + (KEEPS_ITS_PLACE_S if _key(files) in followed else 0.0)
+
+    chosen = {_key(files) for files in sorted(found, key=rank, reverse=True)[:most]}
     return [files for files in found if _key(files) in chosen]
 
 

@@ -139,6 +139,11 @@ def test_of_too_many_runs_those_written_last_are_followed(
     polled(follower, time, 1)
     assert [run.id.split("/")[-1] for run in follower.runs] == ["a", "c"]
     assert follower.left_out == 1
+    (left_out,) = (tmp_path / "b").iterdir()
+    for written_at, expected in ((1010, ["a", "c"]), (2000, ["b", "c"])):
+        os.utime(left_out, (written_at, written_at))
+        polled(follower, time, 1)
+        assert [run.id.split("/")[-1] for run in follower.runs] == expected
 
 
 def test_accepted_findings_are_counted_and_not_announced(training: Training, time: Time) -> None:
