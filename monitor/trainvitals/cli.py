@@ -13,8 +13,6 @@ from trainvitals.errors import TrainvitalsError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainvitals.config import Config
-
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
@@ -45,9 +43,9 @@ def diagnose(
 
     Exit status: 0 done; 1 findings at or above --fail-on; 2 bad usage, or nothing readable at PATH.
     """
-    from trainvitals.session import diagnose_paths, exceeds
+    from trainvitals.session import diagnose_paths, exceeds, settings
 
-    config = _config(**told)
+    config = settings(**told)
     diagnoses = diagnose_paths(paths, config, jobs=jobs, on_error=_complain)
     if not diagnoses:
         sys.exit(EXIT_USAGE)
@@ -65,6 +63,68 @@ def diagnose(
 
 @cli.command()
 @click.argument("path", metavar="PATH")
+@click.option(
+    "--interval", metavar="S", type=click.FloatRange(0.1, 3600), default=1.0, show_default=True, help="Look every S s."
+)
+@click.option("--until-idle", metavar="S", type=click.FloatRange(min=0), help="Stop when nothing grew for S s.")
+@click.option("--select", metavar="NAME|CODE|FAMILY", multiple=True, help="Only these rules. Repeatable.")
+@click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
+@click.option("--train-loss", metavar="TAG", multiple=True, help="The training loss. Repeatable.")
+@click.option("--val-loss", metavar="TAG", multiple=True, help="A validation loss. Repeatable.")
+@click.option("--learning-rate", metavar="TAG", multiple=True, help="The learning rate. Repeatable.")
+def follow(path: str, interval: float, until_idle: float | None, **told: Any) -> None:
+    """Follow the growing runs at PATH: a line for each finding that opens, worsens or is resolved.
+
+    PATH need not hold a run yet. Ctrl-C ends with the report of diagnose. Exit status: 0 done; 2 bad usage, or no run.
+    """
+    from trainvitals.live import Follower
+    from trainvitals.live.terminal import follow_in_terminal
+    from trainvitals.session import settings
+
+    follower = Follower(path, settings(**told))
+    console = _console()
+    follow_in_terminal(follower, console, interval_s=interval, until_idle_s=until_idle)
+    if follower.diagnoses:
+        from trainvitals.reporters.text_report import print_text
+
+        print_text(follower.diagnoses, console)
+    for trouble in follower.troubles:
+        _complain(trouble)
+    if not follower.diagnoses:
+        sys.exit(EXIT_USAGE)
+
+
+@cli.command()
+@click.argument("before", metavar="BEFORE")
+@click.argument("after", metavar="AFTER")
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--output", metavar="FILE", help="Write the report to FILE instead of the terminal.")
+@click.option("--select", metavar="NAME|CODE|FAMILY", multiple=True, help="Only these rules. Repeatable.")
+@click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
+def compare(before: str, after: str, output_format: str, output: str | None, **told: Any) -> None:
+    """Compare two runs: what became of each finding, since which step the curves differ, what was set differently.
+
+    Exit status: 0 done; 2 bad usage, or one of the two is not readable as one run.
+    """
+    from trainvitals.comparison import compare as compare_runs
+    from trainvitals.formats import read_run
+    from trainvitals.session import settings
+
+    config = settings(**told)
+    old, new = (read_run(path, purge=config.purge) for path in (before, after))
+    comparison = compare_runs(old, new, config)
+    if output_format == "json":
+        from trainvitals.reporters.json_report import render_comparison
+
+        _write(render_comparison(comparison), output)
+    else:
+        from trainvitals.reporters.comparison_report import print_comparison
+
+        _print(lambda console: print_comparison(comparison, console), output)
+
+
+@cli.command()
+@click.argument("path", metavar="PATH")
 @click.option("--train-loss", metavar="TAG", multiple=True, help="The training loss. Repeatable.")
 @click.option("--val-loss", metavar="TAG", multiple=True, help="A validation loss. Repeatable.")
 @click.option("--learning-rate", metavar="TAG", multiple=True, help="The learning rate. Repeatable.")
@@ -72,9 +132,10 @@ def signals(path: str, **told: Any) -> None:
     """Show what was found at PATH and how each tag was understood."""
     from trainvitals.formats import read_runs
     from trainvitals.reporters.signals_report import print_signals
+    from trainvitals.session import settings
     from trainvitals.signals import understand
 
-    config = _config(**told)
+    config = settings(**told)
     runs = list(read_runs([path], purge=config.purge, on_error=_complain))
     if not runs:
         sys.exit(EXIT_USAGE)
@@ -136,34 +197,6 @@ def main() -> None:
         # The reader of our output went away, as `| head` does; Python would complain once more while closing.
         sys.stdout = None
         sys.exit(0)
-
-
-def _config(
-    *,
-    select: tuple[str, ...] = (),
-    ignore: tuple[str, ...] = (),
-    fail_on: str | None = None,
-    **told: tuple[str, ...],
-) -> Config:
-    """The settings of the nearest file, looking up from the working folder, overridden by the options."""
-    from dataclasses import replace
-    from pathlib import Path
-    from typing import cast
-
-    from trainvitals.config import Config, FailOn, find_config_file, load_config
-    from trainvitals.engine import check_settings
-
-    file = find_config_file(Path.cwd())
-    config = load_config(file) if file else Config()
-    overrides = replace(config.signals, **{name: tags for name, tags in told.items() if tags})
-    config = replace(
-        config,
-        select=select or config.select,
-        signals=overrides,
-        fail_on=cast(FailOn, fail_on) if fail_on else config.fail_on,
-    ).with_ignored(ignore, reason="ignored on the command line")
-    check_settings(config)
-    return config
 
 
 def _complain(error: TrainvitalsError) -> None:

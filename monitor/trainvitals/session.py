@@ -1,4 +1,4 @@
-"""Reading and diagnosing what a person points at: many paths, some unreadable, perhaps in several processes."""
+"""What a person asks for on the command line: settings, and the diagnoses of many paths, some of them unreadable."""
 
 from __future__ import annotations
 
@@ -6,15 +6,43 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
 
-from trainvitals.config import Config, FailOn
-from trainvitals.engine import diagnose
+from trainvitals.config import Config, FailOn, find_config_file, load_config
+from trainvitals.engine import check_settings, diagnose
 from trainvitals.errors import LogError
 from trainvitals.formats import read_runs
 from trainvitals.model import Diagnosis, Run, Severity
 
 # Below this a progress bar would only flicker.
 SHOW_PROGRESS_AFTER_S = 1.0
+
+
+def settings(
+    *,
+    select: tuple[str, ...] = (),
+    ignore: tuple[str, ...] = (),
+    fail_on: str | None = None,
+    **told: tuple[str, ...],
+) -> Config:
+    """The settings of the nearest file, looking up from the working folder, overridden by the options.
+
+    Raises:
+        ConfigError: the file or an option cannot be understood.
+    """
+    file = find_config_file(Path.cwd())
+    config = load_config(file) if file else Config()
+    overrides = replace(config.signals, **{name: tags for name, tags in told.items() if tags})
+    config = replace(
+        config,
+        select=select or config.select,
+        signals=overrides,
+        fail_on=cast(FailOn, fail_on) if fail_on else config.fail_on,
+    ).with_ignored(ignore, reason="ignored on the command line")
+    check_settings(config)
+    return config
 
 
 def diagnose_paths(

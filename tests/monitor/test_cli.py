@@ -250,6 +250,35 @@ def test_two_processes_give_the_same_report_as_one(trainvitals: Trainvitals, hea
     assert one == two
 
 
+def test_follow_ends_with_the_report_of_diagnose(trainvitals: Trainvitals, diverged: Path) -> None:
+    outcome = trainvitals("follow", diverged, "--until-idle", "0")
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "opened    error    non-finite-loss since step 3,010 (certain)" in outcome.out
+    assert outcome.out.endswith(trainvitals("diagnose", diverged).out)
+
+
+def test_follow_where_no_run_appears_is_one_line_and_status_2(trainvitals: Trainvitals, tmp_path: Path) -> None:
+    outcome = trainvitals("follow", tmp_path / "nowhere", "--until-idle", "0")
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1
+    assert "nowhere" in outcome.err
+
+
+def test_compare_says_what_became_of_a_finding(trainvitals: Trainvitals, diverged: Path, healthy: Path) -> None:
+    outcome = trainvitals("compare", diverged, healthy)
+    assert (outcome.status, outcome.err) == (0, "")
+    assert "resolved  error    non-finite-loss since step 3,010 (certain)" in outcome.out
+    document = json.loads(trainvitals("compare", healthy, diverged, "--format", "json").out)
+    assert [(each["outcome"], each["after"]["name"]) for each in document["findings"]] == [("new", "non-finite-loss")]
+
+
+def test_compare_needs_two_readable_runs(trainvitals: Trainvitals, diverged: Path, healthy: Path) -> None:
+    for bad in (healthy.parent / "nowhere", healthy.parents[1]):
+        outcome = trainvitals("compare", healthy, bad)
+        assert outcome.status == 2
+        assert outcome.err.count("\n") == 1
+
+
 def test_signals_shows_how_each_tag_was_understood(trainvitals: Trainvitals, healthy: Path) -> None:
     outcome = trainvitals("signals", healthy)
     assert outcome.status == 0

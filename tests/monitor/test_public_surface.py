@@ -30,6 +30,11 @@ COMMANDS = {
         *("paths", "--format", "--output", "--select", "--ignore", "--fail-on"),
         *("--train-loss", "--val-loss", "--learning-rate", "--jobs", "--verbose"),
     },
+    "compare": {"before", "after", "--format", "--output", "--select", "--ignore"},
+    "follow": {
+        *("path", "--interval", "--until-idle", "--select", "--ignore"),
+        *("--train-loss", "--val-loss", "--learning-rate"),
+    },
     "signals": {"path", "--train-loss", "--val-loss", "--learning-rate"},
     "rules": set(),
     "explain": {"name"},

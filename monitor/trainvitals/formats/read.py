@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,7 @@ NAMED_RUNS = 3
 
 OnError = Callable[[LogError], None]
 OnProgress = Callable[[int, int], None]
+ReadOne = Callable[[RunFiles, Purging], Run]
 
 
 def read_run(path: str | os.PathLike[str], *, purge: Purging = "session") -> Run:
@@ -86,8 +88,13 @@ def read_runs(
             yield replace(result, id=run_id)
 
 
-def read_files(files: RunFiles, purge: Purging = "session") -> Run:
+def read_files(files: RunFiles, purge: Purging = "session", *, read: ReadOne | None = None) -> Run:
     """The run in the files that were found for it; in its next best format where the best holds nothing to judge.
+
+    Args:
+        files: the files of one run.
+        purge: as for ``read_run``.
+        read: what reads the run in one of its formats; ``read_one`` if None.
 
     Raises:
         LogError: it cannot be read in any of its formats.
@@ -96,7 +103,7 @@ def read_files(files: RunFiles, purge: Purging = "session") -> Run:
     failures: list[LogError] = []
     for candidate in (files, *files.alternatives):
         try:
-            run = _read(candidate, purge)
+            run = (read or read_one)(candidate, purge)
         except LogError as error:
             failures.append(error)
             continue
@@ -111,9 +118,21 @@ def read_files(files: RunFiles, purge: Purging = "session") -> Run:
     return replace(best, name=files.name, path=str(files.root), problems=(*best.problems, *problems))
 
 
-def _read(files: RunFiles, purge: Purging) -> Run:
-    try:
+def read_one(files: RunFiles, purge: Purging) -> Run:
+    """The run in its best format only.
+
+    Raises:
+        LogError: it cannot be read.
+    """
+    with mistakes_told(files):
         return BY_NAME[files.format].read(files, purge)
+
+
+@contextmanager
+def mistakes_told(files: RunFiles) -> Iterator[None]:
+    """Turn whatever a reader raises by mistake into a ``LogError`` that says so."""
+    try:
+        yield
     except LogError:
         raise
     except Exception as error:

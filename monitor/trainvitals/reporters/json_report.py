@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from dataclasses import asdict
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trainvitals import __version__
 from trainvitals.model import Cause, Diagnosis, Evidence, Finding, NotAssessed, Problem, Progress, Suggestion
+
+if TYPE_CHECKING:
+    from trainvitals.comparison import Comparison
+    from trainvitals.live.changes import Change
 
 SCHEMA_VERSION = 1
 
@@ -24,6 +29,61 @@ def to_document(diagnoses: Iterable[Diagnosis]) -> dict[str, Any]:
     runs = [_run(diagnosis) for diagnosis in diagnoses]
     document: dict[str, Any] = _finite({"schema": SCHEMA_VERSION, "version": __version__, "runs": runs})
     return document
+
+
+def render_comparison(comparison: Comparison) -> str:
+    """Two runs side by side as one JSON document that ends in a newline."""
+    findings = [
+        {
+            "outcome": each.outcome,
+            "why": each.why,
+            "before": None if each.before is None else _finding(each.before),
+            "after": None if each.after is None else _finding(each.after),
+        }
+        for each in comparison.findings
+    ]
+    losses = [
+        {
+            "split": loss.split,
+            "suite": loss.suite,
+            "tag_before": loss.tag_before,
+            "tag_after": loss.tag_after,
+            "difference": None if loss.difference is None else asdict(loss.difference),
+        }
+        for loss in comparison.losses
+    ]
+    document = {
+        "schema": SCHEMA_VERSION,
+        "version": __version__,
+        "before": _run(comparison.before),
+        "after": _run(comparison.after),
+        "findings": findings,
+        "losses": losses,
+        "settings": [asdict(change) for change in comparison.settings],
+    }
+    return json.dumps(_finite(document), indent=2, allow_nan=False, ensure_ascii=True) + "\n"
+
+
+def change_line(change: Change) -> str:
+    """One change of a growing run as one line of JSON, with the newline."""
+    return _line(
+        {
+            "kind": change.kind,
+            "run": change.run,
+            "step": change.step,
+            "wall_time": change.wall_time,
+            "finding": _finding(change.finding),
+        }
+    )
+
+
+def final_line(diagnoses: Iterable[Diagnosis]) -> str:
+    """The last diagnoses of runs that were followed as one line of JSON, with the newline."""
+    return _line({"kind": "final", **to_document(diagnoses)})
+
+
+def _line(content: dict[str, Any]) -> str:
+    return json.dumps(_finite(content), allow_nan=False, ensure_ascii=True) + "\n"
 
 
 def schema() -> dict[str, Any]:

@@ -1,0 +1,34 @@
+"""``python -m trainvitals.live FOLDER``: changes as JSON lines for the process that started it; see ``child``."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from trainvitals.errors import TrainvitalsError
+from trainvitals.live import Follower
+from trainvitals.live.child import serve
+from trainvitals.session import settings
+
+EXIT_USAGE = 2
+
+
+@click.command()
+@click.argument("folder", metavar="FOLDER")
+@click.option("--interval", metavar="S", type=click.FloatRange(0.1, 3600), default=1.0, help="Look every S s.")
+@click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
+def main(folder: str, interval: float, ignore: tuple[str, ...]) -> None:
+    """Follow FOLDER and write its changes as lines of JSON until stdin is closed."""
+    try:
+        serve(Follower(folder, settings(ignore=ignore)), sys.stdin.fileno(), sys.stdout, interval_s=interval)
+    except TrainvitalsError as error:
+        click.echo(f"trainvitals: {error.message()}", err=True)
+        sys.exit(EXIT_USAGE)
+    except BrokenPipeError:
+        # Nobody reads any more. Python would complain once more when it flushes stdout while closing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+main()

@@ -1,0 +1,70 @@
+"""The comparison is what the golden file shows: findings first, then curves, then settings.
+
+After a wanted change, ``python -m tests.monitor.reporters.test_comparison_report`` writes the golden file anew.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+from tests.monitor.reporters.diagnoses import HEALTHY, PLATEAU, SICK, SPIKES
+
+from trainvitals.comparison import Comparison, FindingOutcome, LossOutcome, SettingChange
+from trainvitals.maths.curve_difference import CurveDifference
+from trainvitals.model import Severity
+from trainvitals.reporters.comparison_report import print_comparison
+from trainvitals.reporters.json_report import render_comparison
+
+GOLDEN = Path(__file__).parent / "golden" / "comparison.txt"
+WORSE = replace(SPIKES, severity=Severity.WARNING, confidence=0.9)
+COMPARISON = Comparison(
+    before=SICK,
+    after=HEALTHY,
+    findings=(
+        FindingOutcome("new", None, replace(WORSE, name="diverging-loss")),
+        FindingOutcome("worse", SPIKES, WORSE),
+        FindingOutcome("unchanged", SPIKES, SPIKES),
+        FindingOutcome("unknown", PLATEAU, None, "the run ends before step 3,100"),
+        FindingOutcome("better", WORSE, SPIKES),
+        FindingOutcome("resolved", PLATEAU, None),
+    ),
+    losses=(
+        LossOutcome("train", "", "train/loss", "loss", CurveDifference(1200, 3100, 2.31, 2.1, 0.004)),
+        LossOutcome("val", "", "val/loss", "val/loss", CurveDifference(120, None, 2.4, 2.39, 0.02)),
+        LossOutcome("val", "code", "val/code/loss", "val/code/loss", CurveDifference(120, 400, 0.1, 2.2, 0.02)),
+        LossOutcome("val", "wiki", "val/wiki/loss", "val/wiki/loss", None),
+    ),
+    settings=(SettingChange("lr", 0.1, 0.01), SettingChange("note", None, "\x1b[31mred")),
+)
+
+
+def rendered(comparison: Comparison) -> str:
+    out = io.StringIO()
+    print_comparison(comparison, Console(file=out, width=120, markup=False, highlight=False))
+    return out.getvalue()
+
+
+def test_the_comparison_is_what_the_golden_file_shows() -> None:
+    assert rendered(COMPARISON) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_nothing_to_tell_is_said() -> None:
+    shown = rendered(Comparison(HEALTHY, HEALTHY, (), (), ()))
+    for words in ("none in either run", "no loss in common", "no difference"):
+        assert words in shown
+
+
+def test_the_json_has_everything() -> None:
+    document = json.loads(render_comparison(COMPARISON))
+    assert [each["outcome"] for each in document["findings"]] == [each.outcome for each in COMPARISON.findings]
+    assert document["losses"][0]["difference"]["since_step"] == 3100
+    assert document["settings"][0] == {"name": "lr", "before": 0.1, "after": 0.01}
+    assert document["before"]["status"] == "warning"
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(rendered(COMPARISON), encoding="utf-8")
