@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from trainvitals.maths.forecast import Kind, Matrix, fit_law, shapes, solve_sums
 from trainvitals.maths.noise import inflation, lag_one_correlation
 from trainvitals.maths.robust import Floats
+from trainvitals.maths.rounding import quantum
 from trainvitals.maths.trend import fit_line
 
 # Three more parameters (place, level, slope) at the price of the Bayesian information criterion, ...
@@ -154,16 +155,21 @@ def find_onset(
 
 # A value that repeats more often than this by chance is not looked at.
 CONSTANT_TAIL_CHANCE = 1e-6
-SHORTEST_CONSTANT_TAIL = 10
+SHORTEST_CONSTANT_TAIL = 3
 SHORTEST_CONSTANT_SHARE = 0.05
+# The latest moves tell how far the next one should have gone.
+MOVES_BEFORE = 5
+REPEATS_LOOKED_AT = 20
+# Where one value in twenty repeats by rounding alone, repeats prove nothing.
+MOST_CHANCE_TO_REPEAT = 0.05
 
 
 def constant_tail(value: Floats) -> int | None:
     """Index from which ``[N]`` values repeat one number to the last digit, where they did not before.
 
-    None unless the tail has at least ten points and a twentieth of the series, and the share of equal neighbours in
-    an equally long stretch before it makes such a run a one in a million chance: rounded or rarely updated
-    values repeat all the time.
+    The chance that a value repeats is the step in which values are written over the size of the latest moves, and at
+    least the share of repeats just before. None unless the tail has three points and a twentieth of the series,
+    and is a one in a million chance: rounded or rarely updated values repeat all the time.
     """
     points = len(value)
     if points < 2 or value[-1] != value[-2]:
@@ -175,6 +181,9 @@ def constant_tail(value: Floats) -> int | None:
     length = points - start
     if length < max(SHORTEST_CONSTANT_TAIL, SHORTEST_CONSTANT_SHARE * points) or start < SHORTEST_CONSTANT_TAIL:
         return None
-    before = value[max(0, start - length) : start + 1]
-    equal = (float(np.count_nonzero(before[1:] == before[:-1])) + 1.0) / (len(before) + 1.0)
-    return start if equal ** (length - 1) < CONSTANT_TAIL_CHANCE else None
+    with np.errstate(over="ignore"):  # near the end of the number range a move is infinite, which is large enough
+        moves = np.abs(np.diff(np.asarray(value[: start + 1], dtype=np.float64)))
+        usual = float(np.median(moves[-MOVES_BEFORE:]))
+    repeats = float(np.mean(moves[-REPEATS_LOOKED_AT:] == 0))
+    chance = max(repeats, quantum(value) / usual if usual > 0 else 1.0)
+    return start if chance < MOST_CHANCE_TO_REPEAT and chance ** (length - 1) < CONSTANT_TAIL_CHANCE else None

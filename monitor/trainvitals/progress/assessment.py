@@ -269,7 +269,7 @@ def _too_few(step: NDArray[np.int64], value: NDArray[np.float64], limits: Progre
         first_step=int(step[0]) if seen else None,
         last_step=int(step[-1]) if seen else None,
         since_step=int(step[0]) if seen else None,
-        level=float(np.median(value)) if seen else None,
+        level=float(np.median(np.clip(value, -LARGEST, LARGEST))) if seen else None,
         points_used=len(step),
         points_needed=limits.fewest_points,
     )

@@ -107,6 +107,19 @@ def test_values_that_repeat_for_other_reasons_are_not_frozen(value):
     assert constant_tail(value) is None
 
 
+def test_a_few_validations_that_repeat_all_digits_are_frozen():
+    value = 0.5 + 2.0 / np.arange(2.0, 14.0)
+    value[7:] = value[7]
+    assert constant_tail(value) == 7
+
+
+def test_bfloat16_that_slows_down_repeats_by_rounding():
+    exact = (1.5 + np.exp(-np.arange(60) / 8)).astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+    value = exact.view(np.float32).astype(np.float64)
+    assert value[-1] == value[-5]
+    assert constant_tail(value) is None
+
+
 @settings(max_examples=50)
 @given(st.lists(st.sampled_from([0.0, 1.0, 1e308, -1e308]), max_size=60))
 def test_constant_tail_takes_any_values(values):

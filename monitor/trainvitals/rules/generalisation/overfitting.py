@@ -40,8 +40,8 @@ class SuiteTurn:
         best_step, best_value: of the best single value; best_level, end_level: around it and at the end; end_step.
         turned_by_step: the latest step at which it can have turned.
         train_tag: of the training loss.
-        train_change: of the training loss (its logarithm where ``relative``) from the first to the last third of what
-            came after the best.
+        train_change: of the training loss (its logarithm where ``relative``) to the last third of what came after the
+            best, from the first third of that or the block that led up to the best, whichever shows less of a fall.
         train_noise: of a block of it.
         train_end: the level of the training loss at the end.
         better_metric: a validation metric of the suite that got better meanwhile, with its two values.
@@ -200,6 +200,10 @@ def _suite_turn(view: RunView, train: Series, loss: LossCurve) -> SuiteTurn | No
         return None
     blocks = block_means(np.arange(len(after), dtype=np.float64), _scaled(after.value, relative=relative), BLOCKS).value
     third = len(blocks) // 3
+    scaled = _scaled(train.value, relative=relative)
+    end = float(np.median(blocks[-third:]))
+    # A collapse right after the best, half of it regained, is a fall since then only to who forgets what was before.
+    before = _level_until(scaled, int(np.count_nonzero(train_position <= val_position[turn.best_index])))
     return SuiteTurn(
         suite=loss.suite,
         tag=loss.tag,
@@ -212,11 +216,17 @@ def _suite_turn(view: RunView, train: Series, loss: LossCurve) -> SuiteTurn | No
         end_step=int(val.step[-1]),
         end_level=_unscaled(turn.end_level, relative=relative),
         train_tag=train.tag,
-        train_change=float(np.median(blocks[-third:]) - np.median(blocks[:third])),
+        train_change=max(end - float(np.median(blocks[:third])), end - before),
         train_noise=difference_noise_sd(blocks),
         train_end=float(np.median(after.value[-MINIMUM_TRAIN_POINTS:])),
         better_metric=_better_metric(view, loss, int(val.step[turn.best_index])),
     )
+
+
+def _level_until(train: Floats, points: int) -> float:
+    """The level of the block of training that leads up to a point; the first points of all where it is early."""
+    end = max(MINIMUM_TRAIN_POINTS, points)
+    return float(np.median(train[max(0, end - max(MINIMUM_TRAIN_POINTS, len(train) // BLOCKS)) : end]))
 
 
 def _points_a_block(validations: int) -> int:

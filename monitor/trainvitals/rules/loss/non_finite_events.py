@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.comparison import comparison_scale
 from trainvitals.maths.robust import mad_scale
+from trainvitals.maths.rounding import quantum
 from trainvitals.model import Series
 from trainvitals.rules.loss.diverging_loss import DivergingLoss
 from trainvitals.rules.rule import NotEnough
@@ -29,6 +30,8 @@ NOT_COMPUTED_SHARE = 0.3
 # A loss that falls to zero by learning passes through small values: below this share of its median it may be zero.
 NEAR_ZERO_SHARE = 0.05
 POINTS_BEFORE_ZERO = 10
+# ... and a loss of a few units of its last written digit becomes zero by rounding.
+QUANTA_ABOVE_ZERO = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,8 @@ def _zero_event(loss: LossCurve, view: RunView) -> Event | None:
         return None
     first = int(other[-1]) + 1
     size = np.abs(curve.value[:first])
-    if float(size[-POINTS_BEFORE_ZERO:].min()) <= NEAR_ZERO_SHARE * float(np.median(size)):
+    smallest = float(size[-POINTS_BEFORE_ZERO:].min())
+    if smallest <= NEAR_ZERO_SHARE * float(np.median(size)) or smallest <= QUANTA_ABOVE_ZERO * quantum(size):
         return None
     event = Event(
         tag=loss.tag,

@@ -22,6 +22,7 @@ BLOCKS = 20
 # The bound of a one-sided 95 % interval for a normal error.
 ONE_SIDED_95 = 1.645
 # An excursion below the start must be deeper than the lowest of twenty noisy blocks to count.
+CERTAIN_FALL_SDS = 5.0
 LOWEST_OF_BLOCKS_SDS = 3.0
 # Fewer points than this must be corroborated by a metric or by the level of guessing.
 POINTS_TO_STAND_ALONE = 30
@@ -171,6 +172,9 @@ class NotLearning(Rule[Stillness]):
         if still.gain_high >= margin or left:
             return []
         corroborated = still.flat_metric is not None or still.classes is not None
+        # A constant term makes any gain a small share of the loss; alone, a fall far beyond the noise is learning.
+        if not corroborated and still.start - still.end > CERTAIN_FALL_SDS * still.block_sd:
+            return []
         if not corroborated and (still.points < POINTS_TO_STAND_ALONE or abs(still.start) < limits["low_level"]):
             return []
         if still.points < POINTS_TO_STAND_ALONE and still.spread > margin:
