@@ -164,6 +164,9 @@ def _play_again(curve: Curve, stop: int, start: int, rng: np.random.Generator, d
     rows = np.concatenate([np.arange(stop), np.arange(start, len(curve.loss))])
     relative = (curve.loss - curve.level) / curve.level
     again = curve.level[start:] * (1 + rng.permutation(relative[start:]))
+    # The running median stands still over its last half window, and to stand still would be another event.
+    edge = SMOOTHING_POINTS // 2
+    again[-edge:] = curve.loss[-edge:]
     loss = np.concatenate([curve.loss[:stop], again])
     return Log(curve.columns(loss, rows), (int(curve.step[stop - 1]), int(curve.step[start])), detail)
 

@@ -157,19 +157,20 @@ def find_onset(
 CONSTANT_TAIL_CHANCE = 1e-6
 SHORTEST_CONSTANT_TAIL = 3
 SHORTEST_CONSTANT_SHARE = 0.05
+# From here on the share of repeats in an equally long stretch before is a measure by itself.
+LONG_CONSTANT_TAIL = 10
 # The latest moves tell how far the next one should have gone.
 MOVES_BEFORE = 5
 REPEATS_LOOKED_AT = 20
-# Where one value in twenty repeats by rounding alone, repeats prove nothing.
+# Where one value in twenty repeats by rounding alone, a few repeats prove nothing.
 MOST_CHANCE_TO_REPEAT = 0.05
 
 
 def constant_tail(value: Floats) -> int | None:
     """Index from which ``[N]`` values repeat one number to the last digit, where they did not before.
 
-    The chance that a value repeats is the step in which values are written over the size of the latest moves, and at
-    least the share of repeats just before. None unless the tail has three points and a twentieth of the series,
-    and is a one in a million chance: rounded or rarely updated values repeat all the time.
+    None unless the tail has three points and a twentieth of the series, and is a one in a million chance: rounded or
+    rarely updated values repeat all the time.
     """
     points = len(value)
     if points < 2 or value[-1] != value[-2]:
@@ -181,9 +182,27 @@ def constant_tail(value: Floats) -> int | None:
     length = points - start
     if length < max(SHORTEST_CONSTANT_TAIL, SHORTEST_CONSTANT_SHARE * points) or start < SHORTEST_CONSTANT_TAIL:
         return None
+    latest = value[max(0, start - MOVES_BEFORE) : start + 1]
     with np.errstate(over="ignore"):  # near the end of the number range a move is infinite, which is large enough
-        moves = np.abs(np.diff(np.asarray(value[: start + 1], dtype=np.float64)))
-        usual = float(np.median(moves[-MOVES_BEFORE:]))
-    repeats = float(np.mean(moves[-REPEATS_LOOKED_AT:] == 0))
-    chance = max(repeats, quantum(value) / usual if usual > 0 else 1.0)
-    return start if chance < MOST_CHANCE_TO_REPEAT and chance ** (length - 1) < CONSTANT_TAIL_CHANCE else None
+        move = float(np.median(np.abs(np.diff(latest))))
+    digit = quantum(latest)
+    if move <= digit:
+        return None  # it came to rest by rounding
+    chance = min(_chance_by_history(value, start), _chance_by_digits(value, start, digit / move))
+    return start if chance ** (length - 1) < CONSTANT_TAIL_CHANCE else None
+
+
+def _chance_by_history(value: Floats, start: int) -> float:
+    """The share of equal neighbours in a stretch before, as long as the tail from ``start`` on; needs a long one."""
+    length = len(value) - start
+    if min(length, start) < LONG_CONSTANT_TAIL:
+        return 1.0
+    before = value[max(0, start - length) : start + 1]
+    return (float(np.count_nonzero(before[1:] == before[:-1])) + 1.0) / (len(before) + 1.0)
+
+
+def _chance_by_digits(value: Floats, start: int, digit_over_move: float) -> float:
+    """The step in which the latest values are written over the size of their moves; needs hardly a repeat before."""
+    recent = value[max(0, start - REPEATS_LOOKED_AT) : start + 1]
+    chance = max(float(np.mean(recent[1:] == recent[:-1])), digit_over_move)
+    return chance if chance < MOST_CHANCE_TO_REPEAT else 1.0
