@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 import pytest
-
 from tests.conftest import UNDER_CI
 
 collect_ignore_glob = [] if UNDER_CI or find_spec("torch") is not None else ["**/test_*.py"]

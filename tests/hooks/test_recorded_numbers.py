@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
-
 from tests.hooks.training import batches, network, plain_steps, recorded, watching
+from torch import nn
 
 pytestmark = pytest.mark.torch
 

@@ -6,9 +6,8 @@ import copy
 
 import pytest
 import torch
-from torch import nn
-
 from tests.hooks.training import batches, network, watching
+from torch import nn
 
 pytestmark = pytest.mark.torch
 

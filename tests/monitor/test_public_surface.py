@@ -68,7 +68,8 @@ def test_without_torch_watch_says_in_one_line_what_to_install():
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout == (
-        "MissingExtraError watching a training loop needs torch (pip install torch, or pip install 'trainvitals[torch]')\n"
+        "MissingExtraError watching a training loop needs torch "
+        "(pip install torch, or pip install 'trainvitals[torch]')\n"
     )
 
 
