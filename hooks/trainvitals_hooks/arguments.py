@@ -27,8 +27,8 @@ def check_arguments(optimizers: Sequence[object], *, every: int, signals: str, b
         raise ConfigError(f"every={every} is no number of steps", hint="1 records every step in full")
     if signals not in SIGNALS:
         raise ConfigError(f"signals={signals!r} is not known", hint=f"one of {', '.join(SIGNALS)}")
-    if not 0 < budget <= 1:
-        raise ConfigError(f"budget={budget} is no share of the time", hint="0.01 is one percent")
+    if not budget > 0:
+        raise ConfigError(f"budget={budget} is no share of the time", hint="0.01 is one percent, math.inf no limit")
 
 
 def selector(layers: str | Sequence[str] | None) -> Callable[[str], bool]:

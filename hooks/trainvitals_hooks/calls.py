@@ -33,9 +33,11 @@ class Calls:
         """
         if isinstance(value, torch.Tensor) and value.device.type != "cpu":
             # A clone: the loop may go on to change the tensor in place before its value has left the device.
-            self._on_device.setdefault(tag, []).append(_one_element(value.detach()).to(torch.float32, copy=True))
+            copied = _one_element(value.detach()).to(torch.float32, copy=True)
+            self._on_device.setdefault(tag, []).append(copied)
         else:
-            self._on_host.setdefault(tag, []).append(_number(value))
+            number = _number(value)
+            self._on_host.setdefault(tag, []).append(number)
 
     def reading(self) -> Reading:
         """All of it as one reading, each tag with the mean over its calls."""

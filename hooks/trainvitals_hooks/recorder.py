@@ -55,24 +55,13 @@ class Recorder:
 
     def put(self, record: Record) -> None:
         """Write a record, as soon as all of its numbers are on the host."""
-        readings = [*record.readings, *(calls.reading() for calls in record.calls if calls)]
-        tensors = [tensor for reading in readings for tensor in reading.tensors]
-
-        def deliver(arrays: list[NDArray[np.float64]]) -> None:
-            values = dict(record.numbers)
-            first = 0
-            for reading in readings:
-                last = first + len(reading.tensors)
-                try:
-                    values |= reading.finish(arrays[first:last])
-                except Exception as error:
-                    self._once.tell("finish", f"a part of step {record.step} is lost: {type(error).__name__}: {error}")
-                first = last
-            if values:
-                self._attempt(lambda writer: writer.write_scalars(record.step, values, record.wall_time))
-                self._on_values(values)
-
-        self._transfer.send(tensors, deliver)
+        try:
+            self._put(record)
+        except Exception as error:
+            self.lost += 1
+            self._once.tell(
+                "put", f"step {record.step} is lost: {type(error).__name__}: {error}. The training goes on."
+            )
 
     def put_event(self, step: int, kind: str, details: Mapping[str, object]) -> None:
         """Write a marker."""
@@ -93,6 +82,26 @@ class Recorder:
         if writer is not None:
             with contextlib.suppress(OSError):
                 writer.close()
+
+    def _put(self, record: Record) -> None:
+        readings = [*record.readings, *(calls.reading() for calls in record.calls if calls)]
+        tensors = [tensor for reading in readings for tensor in reading.tensors]
+
+        def deliver(arrays: list[NDArray[np.float64]]) -> None:
+            values = dict(record.numbers)
+            first = 0
+            for reading in readings:
+                last = first + len(reading.tensors)
+                try:
+                    values |= reading.finish(arrays[first:last])
+                except Exception as error:
+                    self._once.tell("finish", f"a part of step {record.step} is lost: {type(error).__name__}: {error}")
+                first = last
+            if values:
+                self._attempt(lambda writer: writer.write_scalars(record.step, values, record.wall_time))
+                self._on_values(values)
+
+        self._transfer.send(tensors, deliver)
 
     def _attempt(self, write: Callable[[EventFileWriter], None]) -> None:
         try:
