@@ -14,15 +14,16 @@ DENSE_STEPS = 3
 class Anomaly:
     """Sees a loss or a gradient turn non-finite; as long as it stays so, it is the same anomaly."""
 
+    WATCHED = frozenset({tags.TRAIN_LOSS, tags.GRADIENT_NORM})
+
     def __init__(self) -> None:
-        self._healthy = {tags.TRAIN_LOSS: True, tags.GRADIENT_NORM: True}
+        self._healthy = dict.fromkeys(self.WATCHED, True)
 
     def begins(self, values: Mapping[str, float]) -> bool:
-        """Whether these values of a step are the first bad ones."""
+        """Whether these values of the watched tags are the first bad ones."""
         new = False
-        for tag, was_healthy in self._healthy.items():
-            if tag in values:
-                healthy = math.isfinite(values[tag])
-                new |= was_healthy and not healthy
-                self._healthy[tag] = healthy
+        for tag, value in values.items():
+            healthy = math.isfinite(value)
+            new |= self._healthy[tag] and not healthy
+            self._healthy[tag] = healthy
         return new

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,8 +45,8 @@ class Calls:
         tags = tuple(self._on_device)
         tensors = [torch.cat([value.to(values[0].device) for value in values]) for values in self._on_device.values()]
 
-        def finish(arrays: list[NDArray[np.float64]]) -> dict[str, float]:
-            return means | {tag: float(np.mean(array)) for tag, array in zip(tags, arrays, strict=True)}
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
+            return named(means | {tag: float(np.mean(array)) for tag, array in zip(tags, arrays, strict=True)})
 
         return Reading(tensors, finish)
 

@@ -8,16 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import Parameter
 
 # Their own precision would round bfloat16 norms to three digits and overflow float16 ones at 65504.
 _WIDENED = (torch.float32, torch.float16, torch.bfloat16)
+_PLAIN = (Tensor, Parameter)
 _foreach_norm: Callable[..., Sequence[Tensor]] | None = getattr(torch, "_foreach_norm", None)
 
 Places = list[list[int]]
 
 
 def norms(tensors: Sequence[Tensor]) -> tuple[list[Tensor], Places]:
-    """The norm of each tensor, computed where the tensor is.
+    """The norm of each tensor, computed where the tensor is. To be called where gradients are off.
 
     Returns:
         One float tensor for each kind of tensor (device and type), and to which of ``tensors`` its elements belong.
@@ -26,7 +28,7 @@ def norms(tensors: Sequence[Tensor]) -> tuple[list[Tensor], Places]:
     for index, tensor in enumerate(tensors):
         groups.setdefault((tensor.device, tensor.dtype, tensor.layout), []).append(index)
     stacked = [
-        torch.stack(_norms_of_one_kind([tensors[index].detach() for index in places], dtype, layout))
+        torch.stack(_norms_of_one_kind([tensors[index] for index in places], dtype, layout))
         for (_, dtype, layout), places in groups.items()
     ]
     return stacked, list(groups.values())
@@ -47,7 +49,7 @@ def _norms_of_one_kind(tensors: list[Tensor], dtype: torch.dtype, layout: torch.
         tensors = [torch.view_as_real(tensor) for tensor in tensors]
     wide = torch.float32 if dtype in _WIDENED else None
     # An empty tensor has no kernel of its own in the list form on every device.
-    if _foreach_norm is not None and all(type(tensor) is Tensor and tensor.numel() for tensor in tensors):
+    if _foreach_norm is not None and all(type(tensor) in _PLAIN and tensor.numel() for tensor in tensors):
         return list(_foreach_norm(tensors, 2, dtype=wide))
     return [torch.linalg.vector_norm(tensor, dtype=wide) for tensor in tensors]
 

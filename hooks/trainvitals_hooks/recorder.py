@@ -5,21 +5,45 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainvitals import tags
+import numpy as np
+
 from trainvitals.eventfile import EventFileWriter
+from trainvitals.eventfile.template import ScalarTemplate
+from trainvitals.tags import event
+from trainvitals_hooks.anomaly import Anomaly
+from trainvitals_hooks.reading import named
 from trainvitals_hooks.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from trainvitals_hooks.console import Once
     from trainvitals_hooks.record import Record
+
+
+LAYOUTS_KEPT = 32
+"""As many kinds of records as the writer of event files expects: the loss alone, a full record, a validation, ..."""
+
+
+class _Layout:
+    """The encoded tags of one kind of record. Of a tag that occurs twice the last value counts.
+
+    Args:
+        tags: in groups, as the readings gave them.
+    """
+
+    def __init__(self, tags: tuple[tuple[str, ...], ...]) -> None:
+        place_of = {tag: place for place, tag in enumerate(chain.from_iterable(tags))}
+        self.places = list(place_of.values())
+        self.template = ScalarTemplate(tuple(place_of))
+        self.watched = [(tag, place) for place, tag in enumerate(place_of) if tag in Anomaly.WATCHED]
 
 
 class Recorder:
@@ -28,7 +52,7 @@ class Recorder:
     Args:
         folder: of the run; made again if it disappears.
         opening: the settings of the run, written first.
-        on_values: told of the values of each step, once they are on the host.
+        on_values: told of the values that show an anomaly, once they are on the host.
     """
 
     def __init__(
@@ -47,6 +71,7 @@ class Recorder:
         self._on_values = on_values
         self._writer: EventFileWriter | None = None
         self._transfer = Transfer()
+        self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
 
     def continue_at(self, folder: Path, step: int) -> None:
         """Go on from this step in this folder: what it holds of this and later steps is void."""
@@ -67,9 +92,7 @@ class Recorder:
         """Write a marker."""
         text = json.dumps(dict(details), default=str, sort_keys=True) if details else kind
         now = time.time()
-        self._transfer.send(
-            [], lambda _: self._attempt(lambda writer: writer.write_text(step, tags.event(kind), text, now))
-        )
+        self._transfer.send([], lambda _: self._attempt(lambda writer: writer.write_text(step, event(kind), text, now)))
 
     def poll(self) -> None:
         """Write what has arrived from the device."""
@@ -88,20 +111,26 @@ class Recorder:
         tensors = [tensor for reading in readings for tensor in reading.tensors]
 
         def deliver(arrays: list[NDArray[np.float64]]) -> None:
-            values = dict(record.numbers)
+            parts = [named(record.numbers)] if record.numbers else []
             first = 0
             for reading in readings:
                 last = first + len(reading.tensors)
                 try:
-                    values |= reading.finish(arrays[first:last])
+                    parts.append(reading.finish(arrays[first:last]))
                 except Exception as error:
                     self._once.tell("finish", f"a part of step {record.step} is lost: {type(error).__name__}: {error}")
                 first = last
-            if values:
-                self._attempt(lambda writer: writer.write_scalars(record.step, values, record.wall_time))
-                self._on_values(values)
+            if parts:
+                self._write(record, tuple(tags for tags, _ in parts), np.concatenate([value for _, value in parts]))
 
         self._transfer.send(tensors, deliver)
+
+    def _write(self, record: Record, tags: tuple[tuple[str, ...], ...], value: NDArray[np.float64]) -> None:
+        layout = self._layout(tags)
+        if len(layout.places) < len(value):
+            value = value[layout.places]
+        self._attempt(lambda writer: writer.write_vector(record.step, layout.template, value, record.wall_time))
+        self._on_values({tag: float(value[place]) for tag, place in layout.watched})
 
     def _attempt(self, write: Callable[[EventFileWriter], None]) -> None:
         try:

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from trainvitals import tags
 from trainvitals_hooks.forward import ModuleHook, first_tensor
 from trainvitals_hooks.probes.probe import Probe
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.reading import Named, Reading, layer_tags
 from trainvitals_hooks.sampling import SAMPLE, Sampling
 
 if TYPE_CHECKING:
@@ -83,15 +82,11 @@ class Activations(Probe):
         spread = torch.linalg.vector_norm((sample - mean[:, None]) * filled, dim=1) / count.sqrt()
         largest = sample.abs().amax(1)
         zeros = 1 - torch.count_nonzero(sample, 1) / count
-        names = [self._names[row] for row in taken.rows]
+        names = tuple(self._names[row] for row in taken.rows)
 
-        def finish(arrays: list[NDArray[np.float64]]) -> dict[str, float]:
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
             columns = arrays[0].reshape(len(KINDS), -1)[:, taken.rows]
-            return {
-                tags.per_layer(kind, name): value
-                for kind, column in zip(KINDS, columns, strict=True)
-                for name, value in zip(names, column.tolist(), strict=True)
-            }
+            return tuple(tag for kind in KINDS for tag in layer_tags(kind, names)), columns.ravel()
 
         return Reading([torch.cat((mean, spread, largest, zeros))], finish)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trainvitals import tags
 from trainvitals_hooks.forward import ModuleHook
 from trainvitals_hooks.probes.probe import Probe
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class DataTime(Probe):
         first, self._any_step_made = not self._any_step_made, True
         if waited_s is None or first:
             return ()
-        return [Reading([], lambda _: {tags.DATA_TIME_S: waited_s})]
+        return [Reading([], lambda _: named({tags.DATA_TIME_S: waited_s}))]
 
     def disarm(self) -> None:
         self._clock.stop()

@@ -8,7 +8,7 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Probe
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ class LearningRate(Probe):
                 elif isinstance(value, int | float):
                     numbers[tag(number)] = float(value)
 
-        def finish(arrays: list[NDArray[np.float64]]) -> dict[str, float]:
-            return numbers | {tag: float(array[0]) for tag, array in zip(on_device, arrays, strict=True)}
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
+            return named(numbers | {tag: float(array[0]) for tag, array in zip(on_device, arrays, strict=True)})
 
         return [Reading(list(on_device.values()), finish)]

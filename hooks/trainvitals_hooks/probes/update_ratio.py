@@ -10,18 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from trainvitals import tags
 from trainvitals_hooks.norms import in_order, norms
 from trainvitals_hooks.probes.probe import Probe
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.reading import Named, Reading, layer_tags
 from trainvitals_hooks.sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from torch.nn import Parameter
@@ -76,20 +75,18 @@ class UpdateRatio(Probe):
         if not moved:
             return ()
         before = [sampled.before[index] for index in moved]
-        names = [sampled.names[index] for index in moved]
+        names = tuple(sampled.names[index] for index in moved)
         size, places = norms(before)
         torch._foreach_sub_(before, [sampled.now[index] for index in moved])
         update, _ = norms(before)
 
-        def finish(arrays: list[NDArray[np.float64]]) -> dict[str, float]:
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
             half = len(arrays) // 2
             sizes, updates = in_order(arrays[:half], places), in_order(arrays[half:], places)
             # A parameter that starts at zero, as biases do, has no size to compare its first update with.
-            return {
-                tags.per_layer("update_ratio", name): moved_by / was
-                for name, was, moved_by in zip(names, sizes.tolist(), updates.tolist(), strict=True)
-                if was != 0
-            }
+            sized = np.flatnonzero(sizes)
+            layers = names if len(sized) == len(names) else tuple(names[index] for index in sized)
+            return layer_tags("update_ratio", layers), updates[sized] / sizes[sized]
 
         return [Reading([*size, *update], finish)]
 

@@ -14,7 +14,7 @@ import numpy as np
 from trainvitals import tags
 from trainvitals_hooks.norms import Places, in_order, norms
 from trainvitals_hooks.probes.probe import Probe
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.reading import Named, Reading, layer_tags, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,6 +43,7 @@ class WeightsAndGradients(Probe):
         self._owners = owners
         self._selected = selected
         self._count_non_finite = count_non_finite
+        self._chosen_of: dict[tuple[str, ...], list[int]] = {}
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
         owned = self._owners.of(optimizer)
@@ -64,17 +65,22 @@ class WeightsAndGradients(Probe):
         def total(tag: str) -> str:
             return tags.of_optimizer(tag, owned.number) if len(self._owners) > 1 else tag
 
-        def finish(arrays: list[NDArray[np.float64]]) -> dict[str, float]:
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
             value = in_order(arrays, places)
-            found = {
-                tags.per_layer(kind, name): number
-                for name, number in zip(names, value.tolist(), strict=True)
-                if self._selected(name)
-            }
+            whole: dict[str, float] = {}
             if kind == "grad_norm":
-                found[total(tags.GRADIENT_NORM)] = math.sqrt(float(value @ value))
+                whole[total(tags.GRADIENT_NORM)] = math.sqrt(float(value @ value))
             if self._count_non_finite:
-                found[total(_NON_FINITE[kind])] = float(np.count_nonzero(~np.isfinite(value)))
-            return found
+                whole[total(_NON_FINITE[kind])] = float(np.count_nonzero(~np.isfinite(value)))
+            chosen = self._chosen(names)
+            layers = names if len(chosen) == len(names) else tuple(names[index] for index in chosen)
+            whole_tags, whole_value = named(whole)
+            return (*layer_tags(kind, layers), *whole_tags), np.concatenate((value[chosen], whole_value))
 
         return Reading(tensors, finish)
+
+    def _chosen(self, names: tuple[str, ...]) -> list[int]:
+        if names not in self._chosen_of:
+            # Names change when layers are unfrozen; a list for each step of that is not worth keeping.
+            self._chosen_of = {names: [index for index, name in enumerate(names) if self._selected(name)]}
+        return self._chosen_of[names]
