@@ -4,9 +4,9 @@
 
 Comparing step times with and without the hooks cannot resolve one percent on a shared machine. Instead every entry into
 the hooks is timed in a real training (CPU time of the thread, the cost of the timer itself subtracted, the slower
-way through a module that has a hook added), with every fourth step recorded and then with every step. A record is measured
-in its own step and written in the next one; its cost is what both have beyond the other two steps. Cost at every N:
-(record / N + idle) / step. Exit status 1 if a bar is missed.
+way through a module that has a hook added), with every fourth step recorded and then with every step. A record is
+measured in its own step and written in the next one; its cost is what both have beyond the other two steps. Cost at
+every N: (record / N + idle) / step. Exit status 1 if a bar is missed.
 """
 
 from __future__ import annotations
