@@ -4,9 +4,9 @@
 
 Comparing step times with and without the hooks cannot resolve one percent on a shared machine. Instead every entry into
 the hooks is timed in a real training (CPU time of the thread, the cost of the timer itself subtracted, the slower
-way through a module that has a hook added), with every fourth step recorded and then with every step. A record is
-measured in its own step and written in the next one; its cost is what both have beyond the other two steps. Cost at
-every N: (record / N + idle) / step. Exit status 1 if a bar is missed.
+way through a module that has a hook added), with every sixth step recorded and then with every step. A record is
+prepared in the step before, measured in its own and written in the next one; its cost is what these three have beyond
+the others. Cost at every N: (record / N + idle) / step. Exit status 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def measure(training: Training, signals: Any, every: int, steps: int, timer: Sel
                     own.append(own_s)
                     rest.append(whole_s - own_s)
     periods = [own[first : first + every] for first in range(0, len(own), every)]
-    idle_s = statistics.median(each for period in periods for each in period[2:]) if every > 2 else 0.0
+    idle_s = statistics.median(each for period in periods for each in period[2:-1]) if every > 3 else 0.0
     records = [sum(period) - every * idle_s for period in periods]
     quartiles = statistics.quantiles(records, n=4)
     return Cost(statistics.median(records), idle_s, statistics.median(rest), (quartiles[2] - quartiles[0]) / 2)
@@ -141,7 +141,7 @@ def measure(training: Training, signals: Any, every: int, steps: int, timer: Sel
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a third of the steps")
-    steps = 80 if parser.parse_args().quick else 240
+    steps = 90 if parser.parse_args().quick else 240
     torch.set_num_threads(1)
     torch.manual_seed(0)
     timer = SelfTime()
@@ -154,8 +154,8 @@ def main() -> int:
     missed = 0
     for name, make in MODELS.items():
         for signals in ("light", "standard"):
-            sparse = measure(make(), signals, 4, steps, timer)
-            dense = measure(make(), signals, 1, steps // 4, timer)
+            sparse = measure(make(), signals, 6, steps, timer)
+            dense = measure(make(), signals, 1, steps // 6, timer)
             percent = {every: (dense if every == 1 else sparse).percent(every) for every in BARS_PERCENT}
             idle_percent = 100 * sparse.idle_s / sparse.step_s
             held = (

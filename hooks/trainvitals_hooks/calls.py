@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.reading import Named, Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -31,7 +31,7 @@ class Calls:
         Raises:
             TypeError: the value is neither a number nor a tensor of numbers.
         """
-        if isinstance(value, torch.Tensor) and value.device.type != "cpu":
+        if isinstance(value, torch.Tensor) and not value.is_cpu:
             # A clone: the loop may go on to change the tensor in place before its value has left the device.
             copied = _one_element(value.detach()).to(torch.float32, copy=True)
             self._on_device.setdefault(tag, []).append(copied)
@@ -39,21 +39,26 @@ class Calls:
             number = _number(value)
             self._on_host.setdefault(tag, []).append(number)
 
-    def reading(self) -> Reading:
-        """All of it as one reading, each tag with the mean over its calls."""
-        means = {tag: _mean(values) for tag, values in self._on_host.items()}
+    def means(self) -> dict[str, float]:
+        """The mean over the calls of each tag that is on the host."""
+        return {tag: _mean(values) for tag, values in self._on_host.items()}
+
+    def reading(self) -> Reading | None:
+        """The rest, with the mean over the calls of each tag; None where everything is on the host."""
+        if not self._on_device:
+            return None
         tags = tuple(self._on_device)
         tensors = [torch.cat([value.to(values[0].device) for value in values]) for values in self._on_device.values()]
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            return named(means | {tag: float(np.mean(array)) for tag, array in zip(tags, arrays, strict=True)})
+            return tags, np.array([np.mean(array) for array in arrays])
 
         return Reading(tensors, finish)
 
 
 def _number(value: Any) -> float:
     if isinstance(value, torch.Tensor):
-        return float(_one_element(value.detach())[0])
+        return float(value.item() if value.numel() == 1 else _one_element(value.detach()).item())
     if isinstance(value, Real):
         return float(value)
     if isinstance(value, np.ndarray) and value.size:

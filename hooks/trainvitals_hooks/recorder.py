@@ -107,7 +107,11 @@ class Recorder:
                 writer.close()
 
     def _put(self, record: Record) -> None:
-        readings = [*record.readings, *(calls.reading() for calls in record.calls if calls)]
+        readings = list(record.readings)
+        for calls in record.calls:
+            record.numbers |= calls.means()
+            if (on_device := calls.reading()) is not None:
+                readings.append(on_device)
         tensors = [tensor for reading in readings for tensor in reading.tensors]
 
         def deliver(arrays: list[NDArray[np.float64]]) -> None:

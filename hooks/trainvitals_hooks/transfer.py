@@ -54,6 +54,9 @@ class Transfer:
             tensors: of one dimension each.
             deliver: called in the order of the calls of ``send``, in this thread: now, in ``poll`` or in ``drain``.
         """
+        if not tensors and not self._flights:
+            deliver([])
+            return
         by_device: dict[torch.device, list[int]] = {}
         for place, tensor in enumerate(tensors):
             by_device.setdefault(tensor.device, []).append(place)
