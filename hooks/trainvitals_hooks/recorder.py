@@ -112,6 +112,12 @@ class Recorder:
             record.numbers |= calls.means()
             if (on_device := calls.reading()) is not None:
                 readings.append(on_device)
+        if not readings and self._transfer.is_empty:
+            # What most steps write, the loss alone, takes the short way.
+            if record.numbers:
+                self._attempt(lambda writer: writer.write_scalars(record.step, record.numbers, record.wall_time))
+                self._on_values({tag: record.numbers[tag] for tag in Anomaly.WATCHED if tag in record.numbers})
+            return
         tensors = [tensor for reading in readings for tensor in reading.tensors]
 
         def deliver(arrays: list[NDArray[np.float64]]) -> None:

@@ -47,6 +47,11 @@ class Transfer:
     def __init__(self) -> None:
         self._flights: deque[_Flight] = deque()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._flights
+
     def send(self, tensors: Sequence[Tensor], deliver: Deliver) -> None:
         """Have ``deliver`` called with the numbers of each tensor, at once if they are on the host already.
 
@@ -54,9 +59,6 @@ class Transfer:
             tensors: of one dimension each.
             deliver: called in the order of the calls of ``send``, in this thread: now, in ``poll`` or in ``drain``.
         """
-        if not tensors and not self._flights:
-            deliver([])
-            return
         by_device: dict[torch.device, list[int]] = {}
         for place, tensor in enumerate(tensors):
             by_device.setdefault(tensor.device, []).append(place)
