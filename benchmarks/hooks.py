@@ -38,7 +38,8 @@ from trainvitals_hooks.probes import activations, data_time
 BARS_PERCENT = {1: 10.0, 10: 1.0, 100: 0.2}
 """Of the standard signals, by steps from one record to the next."""
 IDLE_BAR_PERCENT = 0.1
-WARM_UP_STEPS = 8
+SPARSE = 6
+WARM_UP_STEPS = 2 * SPARSE
 ENTRIES: tuple[tuple[type, str], ...] = (
     (Vitals, "_before_update"),
     (Vitals, "_after_update"),
@@ -141,7 +142,7 @@ def measure(training: Training, signals: Any, every: int, steps: int, timer: Sel
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a third of the steps")
-    steps = 90 if parser.parse_args().quick else 240
+    steps = 15 * SPARSE if parser.parse_args().quick else 40 * SPARSE
     torch.set_num_threads(1)
     torch.manual_seed(0)
     timer = SelfTime()
@@ -154,7 +155,7 @@ def main() -> int:
     missed = 0
     for name, make in MODELS.items():
         for signals in ("light", "standard"):
-            sparse = measure(make(), signals, 6, steps, timer)
+            sparse = measure(make(), signals, SPARSE, steps, timer)
             dense = measure(make(), signals, 1, steps // 6, timer)
             percent = {every: (dense if every == 1 else sparse).percent(every) for every in BARS_PERCENT}
             idle_percent = 100 * sparse.idle_s / sparse.step_s
