@@ -17,7 +17,7 @@ export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast lint format bench samples clean
+.PHONY: help demo environment test fast lint format bench samples clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -30,6 +30,8 @@ demo: $(DEMO_READY)  ## install into .venv-demo, diagnose sample_logs/, say wher
 	@echo "All rules:          $(DEMO_VENV)/bin/trainvitals rules"
 	@echo "How a log was read: $(DEMO_VENV)/bin/trainvitals signals sample_logs/healthy"
 	@echo "How these runs were made: sample_logs/*/scenario.toml"
+
+environment: $(READY)  ## make .venv with the development tools, and nothing else
 
 test: lint  ## everything that guards a change: lint, types, imports, all tests
 	$(RUN) pytest -n auto

@@ -17,6 +17,7 @@ from trainvitals.rules.registry import all_rules
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "monitor" / "trainvitals"
+HOOKS = ROOT / "hooks" / "trainvitals_hooks"
 DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")))
 
 # Paths that a reader would have, not the repository.
@@ -70,7 +71,7 @@ def test_the_map_has_every_module_and_folder_of_the_package():
 
 
 def test_every_path_in_the_map_exists():
-    the_map = read("ARCHITECTURE.md").split("## The map")[1].split("Beside it")[0]
+    the_map = read("ARCHITECTURE.md").split("## The map")[1].split("In `hooks/trainvitals_hooks/`:")[0]
     named = [
         name
         for row in the_map.splitlines()
@@ -93,11 +94,41 @@ def test_the_settings_that_the_readme_shows_are_understood():
 
 
 def test_the_python_that_the_readme_shows_runs(tmp_path, monkeypatch, capsys):
-    (block,) = fenced("README.md", "python")
+    block = next(block for block in fenced("README.md", "python") if "read_run" in block)
     shutil.copytree(ROOT / "sample_logs" / "overfitting", tmp_path / "runs" / "exp1")
     monkeypatch.chdir(tmp_path)
     exec(compile(ast.parse(block), "README.md", "exec"), {})
     assert "GEN001 overfitting" in capsys.readouterr().out
+
+
+@pytest.mark.torch
+def test_the_watched_loop_that_the_readme_shows_runs(tmp_path, monkeypatch):
+    import torch
+
+    import trainvitals
+
+    block = next(block for block in fenced("README.md", "python") if "watch" in block)
+    monkeypatch.chdir(tmp_path)
+    model = torch.nn.Linear(4, 2)
+    names = {
+        "trainvitals": trainvitals,
+        "model": model,
+        "optimizer": torch.optim.SGD(model.parameters(), 0.1),
+        "loss_fn": torch.nn.functional.cross_entropy,
+        "loader": [(torch.randn(8, 4), torch.randint(2, (8,))) for _ in range(12)],
+    }
+    exec(compile(ast.parse(block), "README.md", "exec"), names)
+    names["vitals"].close()
+    assert len(trainvitals.read_run(names["vitals"].folder).series["train/loss"]) == 12
+
+
+def test_the_map_has_every_module_of_the_hooks():
+    the_map = read("ARCHITECTURE.md").split("In `hooks/trainvitals_hooks/`:")[1].split("Beside it")[0]
+    modules = [path.name for path in HOOKS.glob("*.py") if path.name != "__init__.py"]
+    assert [name for name in modules if f"`{name}`" not in the_map] == []
+    named = re.findall(r"`([a-z_/]+\.py|[a-z_]+/)`", the_map)
+    assert len(named) > 15
+    assert [name for name in named if not (HOOKS / name).exists()] == []
 
 
 def test_every_rate_that_the_readme_shows_was_measured():

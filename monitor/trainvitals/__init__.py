@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trainvitals.formats import read_run, read_runs
     from trainvitals.model import Diagnosis, Finding, Run, Series
     from trainvitals.rules.rule import Rule
+    from trainvitals_hooks import watch
 
 __version__ = "0.1.0"
 
@@ -34,6 +35,7 @@ __all__ = [
     "diagnose",
     "read_run",
     "read_runs",
+    "watch",
 ]
 
 # Loaded on first use (PEP 562), so that importing the package and printing a help text stay fast.
@@ -53,11 +55,27 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "watch":
+        return _watch()
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
     return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def _watch() -> Any:
+    """The one name that lives in the other package, because it needs torch."""
+    try:
+        from trainvitals_hooks import watch
+    except ModuleNotFoundError as missing:
+        if missing.name != "torch":
+            raise
+        from trainvitals.errors import MissingExtraError
+
+        hint = "pip install torch, or pip install 'trainvitals[torch]'"
+        raise MissingExtraError("watching a training loop needs torch", hint=hint) from None
+    return watch
 
 
 def __dir__() -> list[str]:

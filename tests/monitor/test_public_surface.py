@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import click
+import pytest
 
 import trainvitals
 from trainvitals.cli import cli
@@ -43,8 +47,35 @@ COMMANDS = {
 
 
 def test_every_public_name_can_be_loaded() -> None:
-    assert [name for name in trainvitals.__all__ if getattr(trainvitals, name) is None] == []
+    needs_torch = {"watch"}
+    assert [
+        name for name in trainvitals.__all__ if name not in needs_torch and getattr(trainvitals, name) is None
+    ] == []
     assert trainvitals.__all__ == sorted(trainvitals.__all__)
+
+
+@pytest.mark.torch
+def test_watch_is_a_public_name():
+    import trainvitals_hooks
+
+    assert trainvitals.watch is trainvitals_hooks.watch
+
+
+def test_without_torch_watch_says_in_one_line_what_to_install():
+    script = (
+        "import sys\n"
+        "sys.modules['torch'] = None\n"
+        "import trainvitals\n"
+        "try:\n"
+        "    trainvitals.watch\n"
+        "except trainvitals.TrainvitalsError as error:\n"
+        "    print(type(error).__name__, error)\n"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == (
+        "MissingExtraError watching a training loop needs torch "
+        "(pip install torch, or pip install 'trainvitals[torch]')\n"
+    )
 
 
 def test_codes_are_never_reused_or_renamed() -> None:

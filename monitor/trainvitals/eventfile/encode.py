@@ -6,6 +6,8 @@ Field numbers are those of TensorBoard's ``event.proto``, ``summary.proto``, ``t
 
 from __future__ import annotations
 
+import functools
+import math
 import struct
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 
 LARGEST_STEP = 2**63 - 1
+
+FLOAT_SIZE = 4
+TAGS_KEPT = 64
+"""A loop writes a few tags one by one; whoever writes many does so with a template."""
 
 _SUMMARY = 5
 _SUMMARY_VALUE = 1
@@ -77,6 +83,19 @@ def session_start(wall_time: float, step: int) -> bytes:
 def scalar_value(tag: str) -> bytes:
     """One scalar of a Summary; its last four bytes are the float32 value, zero here."""
     return delimited(_SUMMARY_VALUE, text(1, tag) + varint(_SIMPLE_VALUE << 3 | FIXED32) + bytes(4))
+
+
+def scalar(tag: str, value: float) -> bytes:
+    """One scalar of a Summary with its value as float32, beyond that range infinite."""
+    try:
+        return _scalar_head(tag) + struct.pack("<f", float(value))
+    except OverflowError:
+        return _scalar_head(tag) + struct.pack("<f", math.inf if value > 0 else -math.inf)
+
+
+@functools.lru_cache(maxsize=TAGS_KEPT)
+def _scalar_head(tag: str) -> bytes:
+    return scalar_value(tag)[:-FLOAT_SIZE]
 
 
 def histogram_value(

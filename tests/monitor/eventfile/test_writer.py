@@ -24,9 +24,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.compat.proto import event_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
+from trainvitals.eventfile import encode
 from trainvitals.eventfile import template as templates
 from trainvitals.eventfile import writer as writers
 from trainvitals.eventfile.crc32c import masked_crc32c
+from trainvitals.eventfile.record import framed
 from trainvitals.eventfile.template import ScalarTemplate
 from trainvitals.eventfile.writer import EventFileWriter
 
@@ -202,6 +204,15 @@ def test_a_suffix_cannot_leave_the_folder(tmp_path):
     with pytest.raises(ValueError, match="suffix"):
         EventFileWriter(tmp_path / "run", suffix="/../../x")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 1e-45, 1e300, -1e300, np.float32(0.1), math.inf, math.nan, 3])
+def test_a_few_scalars_have_the_bytes_that_a_template_gives_them(value):
+    tags = ("train/loss", "é")
+    template = ScalarTemplate(tags)
+    (record,) = template.records(7, 1.5, np.array([value, value], np.float64))
+    event = b"".join(encode.scalar(tag, value) for tag in tags)
+    assert framed(encode.summary_head(1.5, 7, len(event)) + event) == record.tobytes()
 
 
 def test_the_same_calls_write_the_same_bytes(tmp_path, monkeypatch):

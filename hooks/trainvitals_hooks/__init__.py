@@ -1,0 +1,7 @@
+"""A running training loop in, event files out. torch is loaded here only; users call ``trainvitals.watch``."""
+
+from __future__ import annotations
+
+from trainvitals_hooks.watcher import Vitals, watch
+
+__all__ = ["Vitals", "watch"]

@@ -1,0 +1,59 @@
+"""Hooks on modules that disturb nothing: not a copy of the model, not a checkpoint, not a second pass."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+_graph_task: Callable[[], int] | None = getattr(torch._C, "_current_graph_task_id", None)
+_functorch: Callable[[], int | None] | None = getattr(
+    getattr(torch._C, "_functorch", None), "maybe_current_level", None
+)
+NO_GRAPH_TASK = -1
+
+
+class ModuleHook:
+    """A hook of one module.
+
+    A copy of the module gets a hook that does nothing, so that averaged copies are not recorded, and whoever loads a
+    saved model needs no part of this package.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The end of a context that suppresses nothing: the standard library's function that ignores its arguments.
+        return getattr, (contextlib.nullcontext(), "__exit__")
+
+    def concerns(self, module: nn.Module) -> bool:
+        """Whether this is a forward pass of training, of this very module, run for the first time."""
+        return (
+            # First of all: what a compiler reads here it would guard on, and compile again when it changes.
+            not torch.compiler.is_compiling()
+            and module is self._module
+            and module.training
+            # Inside a backward pass, a forward pass is the second one of a checkpointed block.
+            and (_graph_task is None or _graph_task() == NO_GRAPH_TASK)
+            and (_functorch is None or _functorch() is None)
+        )
+
+
+def first_tensor(output: object) -> Tensor | None:
+    """The first tensor of real numbers in what a module returned: itself, or inside tuples and dicts."""
+    if isinstance(output, Tensor):
+        return output if output.is_floating_point() else None
+    parts: Any = ()
+    if isinstance(output, dict):
+        parts = output.values()
+    elif isinstance(output, tuple | list):
+        parts = output
+    for part in parts:
+        found = first_tensor(part)
+        if found is not None:
+            return found
+    return None

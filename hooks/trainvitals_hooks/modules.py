@@ -1,0 +1,43 @@
+"""Which modules of a model are worth listening to, and which cannot be heard."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.dropout import _DropoutNd
+
+from trainvitals_hooks.parameters import plain_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# What comes out of a normalisation has mean and spread by construction, what comes out of the others is what went in.
+_TELLS_NOTHING = (
+    *(_NormBase, _DropoutNd, nn.LayerNorm, nn.GroupNorm, nn.LocalResponseNorm, nn.RMSNorm),
+    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict),
+    *(nn.Sequential, nn.modules.loss._Loss, torch.jit.ScriptModule),
+)
+
+
+def audible_leaves(model: nn.Module, selected: Callable[[str], bool]) -> list[tuple[str, nn.Module]]:
+    """Name and module of every leaf whose output is worth a look; a module used in several places comes once."""
+    return [
+        (name, module)
+        for path, module in model.named_modules()
+        if not any(module.children()) and not isinstance(module, _TELLS_NOTHING)
+        # A model that is a single layer has no name of its own.
+        if selected(name := plain_name(path) or type(module).__name__)
+    ]
+
+
+def is_compiled(model: nn.Module) -> bool:
+    """Whether the model, or a part of it, runs as compiled code, which ignores hooks that come later."""
+    if any(getattr(module, "_compiled_call_impl", None) is not None for module in model.modules()):
+        return True
+    dynamo = sys.modules.get("torch._dynamo.eval_frame")
+    optimized = getattr(dynamo, "OptimizedModule", None)
+    return optimized is not None and any(isinstance(module, optimized) for module in model.modules())

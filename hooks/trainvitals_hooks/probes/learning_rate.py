@@ -1,0 +1,51 @@
+"""Learning rate and weight decay of each parameter group, as the optimizer used them in this step."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainvitals import tags
+from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.reading import Named, Reading, named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+_SETTINGS = {"lr": tags.learning_rate, "weight_decay": tags.weight_decay}
+
+
+class LearningRate(Probe):
+    """One tag a parameter group; the groups of several optimizers are numbered through."""
+
+    name = "learning rate"
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self._optimizers = optimizers
+
+    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+        first = 0
+        for other in self._optimizers:
+            if other is optimizer:
+                break
+            first += len(other.param_groups)
+        numbers: dict[str, float] = {}
+        on_device: dict[str, Tensor] = {}
+        for number, group in enumerate(optimizer.param_groups, first):
+            for setting, tag in _SETTINGS.items():
+                value = group.get(setting)
+                if isinstance(value, torch.Tensor):
+                    on_device[tag(number)] = value.reshape(1)
+                elif isinstance(value, int | float):
+                    numbers[tag(number)] = float(value)
+
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
+            return named(numbers | {tag: float(array[0]) for tag, array in zip(on_device, arrays, strict=True)})
+
+        return [Reading(list(on_device.values()), finish)]

@@ -1,0 +1,86 @@
+"""The norms of each parameter and of its gradient, and the norm of the whole gradient.
+
+Read after the update: only there the gradients are right with closures and with fused unscaling, and they are what the
+optimizer used, that is clipped. A parameter without a gradient has none recorded.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainvitals import tags
+from trainvitals_hooks.norms import Places, in_order, norms
+from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.reading import Named, Reading, layer_tags, named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from trainvitals_hooks.parameters import Owned, Owners
+
+
+_NON_FINITE = {"grad_norm": tags.NON_FINITE_GRADIENTS, "weight_norm": tags.NON_FINITE_WEIGHTS}
+
+
+class WeightsAndGradients(Probe):
+    """Norms, exact, of every parameter that an optimizer updates.
+
+    Args:
+        selected: which parameters have tags of their own; the norm of the whole gradient is of all of them.
+        count_non_finite: also record how many norms are NaN or infinite.
+    """
+
+    name = "weight and gradient norms"
+
+    def __init__(self, owners: Owners, selected: Callable[[str], bool], *, count_non_finite: bool) -> None:
+        self._owners = owners
+        self._selected = selected
+        self._count_non_finite = count_non_finite
+        self._chosen_of: dict[tuple[str, ...], list[int]] = {}
+
+    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+        owned = self._owners.of(optimizer)
+        with_gradient = [
+            (name, parameter.grad)
+            for name, parameter in zip(owned.named, owned.parameters, strict=True)
+            if parameter.grad is not None
+        ]
+        readings = [self._reading("weight_norm", owned, owned.named, *norms(owned.parameters))]
+        if with_gradient:
+            names = tuple(name for name, _ in with_gradient)
+            gradients = norms([gradient for _, gradient in with_gradient])
+            readings.append(self._reading("grad_norm", owned, names, *gradients))
+        return readings
+
+    def _reading(
+        self, kind: str, owned: Owned, names: tuple[str, ...], tensors: list[Tensor], places: Places
+    ) -> Reading:
+        def total(tag: str) -> str:
+            return tags.of_optimizer(tag, owned.number) if len(self._owners) > 1 else tag
+
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
+            value = in_order(arrays, places)
+            whole: dict[str, float] = {}
+            if kind == "grad_norm":
+                whole[total(tags.GRADIENT_NORM)] = math.sqrt(float(value @ value))
+            if self._count_non_finite:
+                whole[total(_NON_FINITE[kind])] = float(np.count_nonzero(~np.isfinite(value)))
+            chosen = self._chosen(names)
+            layers = names if len(chosen) == len(names) else tuple(names[index] for index in chosen)
+            whole_tags, whole_value = named(whole)
+            return (*layer_tags(kind, layers), *whole_tags), np.concatenate((value[chosen], whole_value))
+
+        return Reading(tensors, finish)
+
+    def _chosen(self, names: tuple[str, ...]) -> list[int]:
+        if names not in self._chosen_of:
+            # Names change when layers are unfrozen; a list for each step of that is not worth keeping.
+            self._chosen_of = {names: [index for index, name in enumerate(names) if self._selected(name)]}
+        return self._chosen_of[names]

@@ -1,0 +1,28 @@
+"""Everything that is known of one step, until it is written."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from trainvitals_hooks.calls import Calls
+from trainvitals_hooks.reading import Reading
+
+
+@dataclass(slots=True)
+class Record:
+    """One step on its way to the event file.
+
+    Args:
+        step: its number in the file. wall_time: when the optimizer had made it.
+        readings: of the probes. numbers: what is known on the host. calls: what the loop logged, by occasion.
+    """
+
+    step: int
+    wall_time: float = field(default_factory=time.time)
+    readings: list[Reading] = field(default_factory=list)
+    numbers: dict[str, float] = field(default_factory=dict)
+    calls: list[Calls] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.numbers or any(self.calls))

@@ -1,0 +1,168 @@
+"""From records to the event file. Whatever the disk does, the training goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from functools import lru_cache
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from trainvitals.eventfile import EventFileWriter
+from trainvitals.eventfile.template import ScalarTemplate
+from trainvitals.tags import event
+from trainvitals_hooks.anomaly import Anomaly
+from trainvitals_hooks.reading import named
+from trainvitals_hooks.transfer import Transfer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from trainvitals_hooks.console import Once
+    from trainvitals_hooks.record import Record
+
+
+LAYOUTS_KEPT = 32
+"""As many kinds of records as the writer of event files expects: the loss alone, a full record, a validation, ..."""
+
+
+class _Layout:
+    """The encoded tags of one kind of record. Of a tag that occurs twice the last value counts.
+
+    Args:
+        tags: in groups, as the readings gave them.
+    """
+
+    def __init__(self, tags: tuple[tuple[str, ...], ...]) -> None:
+        place_of = {tag: place for place, tag in enumerate(chain.from_iterable(tags))}
+        self.places = list(place_of.values())
+        self.template = ScalarTemplate(tuple(place_of))
+        self.watched = [(tag, place) for place, tag in enumerate(place_of) if tag in Anomaly.WATCHED]
+
+
+class Recorder:
+    """One event file, opened with the first thing that is written.
+
+    Args:
+        folder: of the run; made again if it disappears.
+        opening: the settings of the run, written first.
+        on_values: told of the values that show an anomaly, once they are on the host.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        opening: Mapping[str, float | str | bool | int],
+        once: Once,
+        on_values: Callable[[Mapping[str, float]], None],
+    ) -> None:
+        self.folder = folder
+        self.written = 0
+        self.lost = 0
+        self._resume_step: int | None = None
+        self._opening = opening
+        self._once = once
+        self._on_values = on_values
+        self._writer: EventFileWriter | None = None
+        self._transfer = Transfer()
+        self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
+
+    def continue_at(self, folder: Path, step: int) -> None:
+        """Go on from this step in this folder: what it holds of this and later steps is void."""
+        self.close()
+        self.folder, self._resume_step = folder, step
+
+    def put(self, record: Record) -> None:
+        """Write a record, as soon as all of its numbers are on the host."""
+        try:
+            self._put(record)
+        except Exception as error:
+            self.lost += 1
+            self._once.tell(
+                "put", f"step {record.step} is lost: {type(error).__name__}: {error}. The training goes on."
+            )
+
+    def put_event(self, step: int, kind: str, details: Mapping[str, object]) -> None:
+        """Write a marker."""
+        text = json.dumps(dict(details), default=str, sort_keys=True) if details else kind
+        now = time.time()
+        self._transfer.send([], lambda _: self._attempt(lambda writer: writer.write_text(step, event(kind), text, now)))
+
+    def poll(self) -> None:
+        """Write what has arrived from the device."""
+        self._transfer.poll()
+
+    def close(self) -> None:
+        """Write everything and close the file."""
+        self._transfer.drain()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with contextlib.suppress(OSError):
+                writer.close()
+
+    def _put(self, record: Record) -> None:
+        readings = list(record.readings)
+        for calls in record.calls:
+            record.numbers |= calls.means()
+            if (on_device := calls.reading()) is not None:
+                readings.append(on_device)
+        if not readings and self._transfer.is_empty:
+            # What most steps write, the loss alone, takes the short way.
+            if record.numbers:
+                self._attempt(lambda writer: writer.write_scalars(record.step, record.numbers, record.wall_time))
+                self._on_values({tag: record.numbers[tag] for tag in Anomaly.WATCHED if tag in record.numbers})
+            return
+        tensors = [tensor for reading in readings for tensor in reading.tensors]
+
+        def deliver(arrays: list[NDArray[np.float64]]) -> None:
+            parts = [named(record.numbers)] if record.numbers else []
+            first = 0
+            for reading in readings:
+                last = first + len(reading.tensors)
+                try:
+                    parts.append(reading.finish(arrays[first:last]))
+                except Exception as error:
+                    self._once.tell("finish", f"a part of step {record.step} is lost: {type(error).__name__}: {error}")
+                first = last
+            if parts:
+                self._write(record, tuple(tags for tags, _ in parts), np.concatenate([value for _, value in parts]))
+
+        self._transfer.send(tensors, deliver)
+
+    def _write(self, record: Record, tags: tuple[tuple[str, ...], ...], value: NDArray[np.float64]) -> None:
+        layout = self._layout(tags)
+        if len(layout.places) < len(value):
+            value = value[layout.places]
+        self._attempt(lambda writer: writer.write_vector(record.step, layout.template, value, record.wall_time))
+        self._on_values({tag: float(value[place]) for tag, place in layout.watched})
+
+    def _attempt(self, write: Callable[[EventFileWriter], None]) -> None:
+        try:
+            try:
+                write(self._open())
+            except FileNotFoundError:
+                # The file or its folder is gone; a new file is better than nothing for the rest of the run.
+                self._writer = None
+                write(self._open())
+        except (OSError, ValueError) as error:
+            self.lost += 1
+            self._once.tell(
+                "write", f"{self.folder}: cannot write ({error}). The training goes on; each record is tried."
+            )
+        else:
+            self.written += 1
+
+    def _open(self) -> EventFileWriter:
+        if self._writer is None:
+            self._writer = EventFileWriter(self.folder, resume_step=self._resume_step)
+            self._resume_step = None
+            if self._opening:
+                self._writer.write_hyper_parameters(self._opening)
+                self._opening = {}
+        return self._writer

@@ -1,0 +1,95 @@
+"""From device to host without waiting for the device.
+
+On an accelerator the numbers are copied into pinned memory behind the work already queued; an event says when they have
+arrived. What was sent first is delivered first, so that records are written in the order of the steps.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Deliver = Callable[[list[NDArray[np.float64]]], None]
+
+
+@dataclass(slots=True)
+class _Flight:
+    """Copies under way: for each device one buffer, what happened when it is full, and whose numbers are in it."""
+
+    buffers: list[Tensor]
+    events: list[torch.cuda.Event]
+    places: list[list[int]]
+    lengths: list[int]
+    deliver: Deliver
+
+    def has_landed(self) -> bool:
+        return all(bool(event.query()) for event in self.events)
+
+    def land(self) -> None:
+        arrays: list[NDArray[np.float64]] = [np.zeros(0)] * len(self.lengths)
+        for buffer, places in zip(self.buffers, self.places, strict=True):
+            host = np.array(buffer.tolist(), np.float64)
+            bounds = np.cumsum([self.lengths[place] for place in places])[:-1]
+            for place, array in zip(places, np.split(host, bounds), strict=True):
+                arrays[place] = array
+        self.deliver(arrays)
+
+
+class Transfer:
+    """A queue of copies from devices to the host."""
+
+    def __init__(self) -> None:
+        self._flights: deque[_Flight] = deque()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is under way."""
+        return not self._flights
+
+    def send(self, tensors: Sequence[Tensor], deliver: Deliver) -> None:
+        """Have ``deliver`` called with the numbers of each tensor, at once if they are on the host already.
+
+        Args:
+            tensors: of one dimension each.
+            deliver: called in the order of the calls of ``send``, in this thread: now, in ``poll`` or in ``drain``.
+        """
+        by_device: dict[torch.device, list[int]] = {}
+        for place, tensor in enumerate(tensors):
+            by_device.setdefault(tensor.device, []).append(place)
+        flight = _Flight([], [], list(by_device.values()), [len(tensor) for tensor in tensors], deliver)
+        for device, places in by_device.items():
+            joined = torch.cat([tensors[place].detach().to(torch.float32) for place in places])
+            if device.type == "cuda":
+                joined, event = _to_pinned(joined)
+                flight.events.append(event)
+            flight.buffers.append(joined)
+        self._flights.append(flight)
+        self.poll()
+
+    def poll(self) -> None:
+        """Deliver what has arrived."""
+        while self._flights and self._flights[0].has_landed():
+            self._flights.popleft().land()
+
+    def drain(self) -> None:
+        """Wait for everything under way and deliver it."""
+        while self._flights:
+            for event in self._flights[0].events:
+                event.synchronize()
+            self._flights.popleft().land()
+
+
+def _to_pinned(numbers: Tensor) -> tuple[Tensor, torch.cuda.Event]:
+    with torch.cuda.device(numbers.device):
+        # PyTorch caches pinned memory: a freed buffer is handed out again, and not before its copy is over.
+        buffer = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+        buffer.copy_(numbers, non_blocking=True)
+        event = torch.cuda.Event()
+        event.record()
+    return buffer, event

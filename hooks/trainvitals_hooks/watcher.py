@@ -1,0 +1,357 @@
+"""``watch``: two hooks on each optimizer, and everything that follows from them."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import operator
+import os
+import weakref
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import torch
+
+from trainvitals import tags
+from trainvitals_hooks.anomaly import DENSE_STEPS, Anomaly
+from trainvitals_hooks.arguments import check_arguments, selector
+from trainvitals_hooks.console import Once, tell
+from trainvitals_hooks.folder import choose_folder
+from trainvitals_hooks.guard import Guard
+from trainvitals_hooks.journal import Journal
+from trainvitals_hooks.messages import end_lines, shown, start_line
+from trainvitals_hooks.own_time import OwnTime
+from trainvitals_hooks.pace import PERCENT, Pace
+from trainvitals_hooks.parameters import Owners
+from trainvitals_hooks.probes.registry import make_probes
+from trainvitals_hooks.progress import Progress
+from trainvitals_hooks.recorder import Recorder
+from trainvitals_hooks.resume import last_step
+from trainvitals_hooks.schedule import Schedule
+from trainvitals_hooks.settings_of_run import settings_of_run
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from torch import Tensor
+    from torch.nn import Module
+    from torch.optim import Optimizer
+
+    from trainvitals_hooks.probes.probe import Probe
+
+Signals = Literal["light", "standard"]
+
+
+def watch(
+    model: Module,
+    optimizer: Optimizer | Sequence[Optimizer],
+    logdir: str | os.PathLike[str] | None = None,
+    *,
+    every: int = 10,
+    signals: Signals = "standard",
+    budget: float = 0.01,
+    layers: str | Sequence[str] | None = None,
+    resume: bool = False,
+    live: bool = True,
+    ignore: Sequence[str] = (),
+    on_finding: Callable[[Any, str], None] | None = None,
+) -> Vitals:
+    """Record what a training does, for TensorBoard and ``trainvitals diagnose``.
+
+    Args:
+        model: what is trained.
+        optimizer: what trains it, one or several.
+        logdir: the run's folder, by default ``runs/<time>_<script>``. If it holds a run, a fresh subfolder is made.
+        every: steps from one full record to the next. The loss is kept of every call of ``log``, whatever this is.
+        signals: ``light`` (norms of weights and gradients, loss, learning rate) or ``standard`` (also update ratios,
+            activations, non-finite values, the time waited for data).
+        budget: share of the training's time that recording may take; beyond it, ``every`` is raised.
+        layers: regular expressions; layers whose name holds none of them get no tags of their own.
+        resume: go on in ``logdir`` behind the last step recorded there.
+        live, ignore, on_finding: whether findings are shown while the training runs, which are known, and who is told.
+
+    Raises:
+        ConfigError: an argument is out of range.
+    """
+    optimizers = tuple(optimizer) if isinstance(optimizer, Iterable) else (optimizer,)
+    check_arguments(optimizers, every=every, signals=signals, budget=budget)
+    selected = selector(layers)
+    folder: Path | None = None
+    first = 0
+    try:
+        folder = choose_folder(logdir, resume=resume)
+        first = last_step(folder) + 1 if resume and logdir is not None else 0
+    except OSError as error:
+        tell(f"{error.filename or logdir}: {error.strerror or error}. Nothing will be recorded; the training goes on.")
+    vitals = Vitals(
+        model, optimizers, folder, first=first, every=every, signals=signals, budget=budget, selected=selected
+    )
+    if live:
+        vitals._start_live(ignore, on_finding)
+    return vitals
+
+
+class Vitals:
+    """A training being watched. Made by ``watch``; closes itself when the process ends, or as a context manager."""
+
+    def __init__(
+        self,
+        model: Module,
+        optimizers: Sequence[Optimizer],
+        folder: Path | None,
+        *,
+        first: int,
+        every: int,
+        signals: Signals,
+        budget: float,
+        selected: Callable[[str], bool],
+    ) -> None:
+        self._closed = folder is None
+        self._once = Once()
+        self._own = OwnTime()
+        self._progress = Progress()
+        self._schedule = Schedule(every, budget)
+        self._pace = Pace(self._own, self._progress)
+        self._anomaly = Anomaly()
+        settings = settings_of_run(model, optimizers, every=every, signals=signals)
+        self._recorder = Recorder(folder or Path(), settings, self._once, self._look)
+        self._journal = Journal(self._recorder, self._progress, self._once, first)
+        self._owners = Owners(model, optimizers)
+        made = make_probes(model, self._owners, optimizers, self._own, self._switch_off, selected, signals)
+        self._guard = Guard(made.probes, self._once)
+        self._due = self._recording = False
+        self._updating: set[int] = set()
+        self._own_at_last_step_s = self._last_record_s = 0.0
+        self._handles: list[Any] = []
+        if folder is None:
+            return
+        if first:
+            self._recorder.continue_at(folder, first)
+        for optimizer in optimizers:
+            self._handles.append(optimizer.register_step_pre_hook(self._before_update))
+            self._handles.append(optimizer.register_step_post_hook(self._after_update))
+        self._prepare_next()
+        _open.add(self)
+        tell(start_line(model, self._owners, folder, first, made.not_seen))
+
+    @property
+    def folder(self) -> Path:
+        """Where the event file lies."""
+        return self._recorder.folder
+
+    @property
+    def every(self) -> int:
+        """Steps from one full record to the next, as the budget has it now."""
+        return self._schedule.every
+
+    def log(
+        self,
+        *,
+        step: int | None = None,
+        epoch: float | None = None,
+        tokens: float | None = None,
+        samples: float | None = None,
+        domain: str | None = None,
+        **metrics: Any,
+    ) -> None:
+        """Keep the loss, and whatever else is a number, of this batch.
+
+        Calls between two optimizer steps are micro-batches and are averaged. In a loop that logs after
+        ``optimizer.step()`` they belong to the step just made, in one that logs before it to the step about to be made.
+
+        Args:
+            step: the loop's own number of this step, instead of the count of optimizer steps.
+            epoch: as a number, fractions welcome.
+            tokens, samples: how many this batch had.
+            domain: which part of the data the batch is from; its metrics are kept apart too.
+            metrics: numbers or tensors; nothing waits for a device.
+        """
+        with _Inside(self, "log") as awake:
+            if awake:
+                self._journal.log(metrics, step=step, epoch=epoch, tokens=tokens, samples=samples, domain=domain)
+
+    def log_validation(self, suite: str = "", /, **metrics: Any) -> None:
+        """Keep the metrics of a validation after the last step; ``suite`` names one of several validation sets."""
+        with _Inside(self, "log_validation") as awake:
+            if awake:
+                self._journal.log_validation(metrics, suite)
+
+    def event(self, kind: str, **details: Any) -> None:
+        """Mark what happened here: ``checkpoint``, ``data_switch``, ``intervention``, whatever may explain a curve."""
+        with _Inside(self, "event") as awake:
+            if awake:
+                self._journal.event(kind, details)
+
+    def clip_grad_norm_(self, parameters: Tensor | Iterable[Tensor], max_norm: float) -> Tensor:
+        """``torch.nn.utils.clip_grad_norm_``, with the norm before clipping and the share of clipped calls recorded."""
+        total_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+        with _Inside(self, "clip_grad_norm_") as awake:
+            if awake:
+                self._journal.log_clipping(total_norm, max_norm)
+        return total_norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint needs so that ``load_state_dict`` goes on with the same curves."""
+        return {
+            "next_step": self._journal.number + 1,
+            "tokens": self._progress.tokens,
+            "samples": self._progress.samples,
+            "folder": str(self._recorder.folder),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where the checkpoint was made, in its folder if it is there; what was recorded since then is void."""
+        with _Inside(self, "load_state_dict") as awake:
+            if awake:
+                self._continue(state)
+
+    def close(self) -> None:
+        """Write what is left, take every hook off, and say where the record is. Closing again does nothing."""
+        if self._closed:
+            return
+        with _Inside(self, "close"):
+            self._journal.close()
+        with _Inside(self, "close"):
+            self._recorder.close()
+        self._closed = True
+        for handle in self._handles:
+            handle.remove()
+        self._guard.disarm()
+        for line in end_lines(self._journal.steps.made, self._own.share(), self._recorder):
+            tell(line)
+        _remove_if_empty(self._recorder.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start_live(self, ignore: Sequence[str], on_finding: Callable[[Any, str], None] | None) -> None:
+        """The seam to live diagnosis, which follows the event file in ``folder`` from another process."""
+
+    def _before_update(self, optimizer: Optimizer, *_: object) -> None:
+        if self._closed:
+            return
+        key = id(optimizer)
+        # A subclass whose step calls that of its parent fires the hooks twice: the first end ends the step.
+        self._updating.add(key)
+        if self._due if self._journal.steps.begins_with(key) else self._recording:
+            with _Inside(self, "step"), torch.no_grad():
+                self._guard.before_update(optimizer)
+
+    def _after_update(self, optimizer: Optimizer, *_: object) -> None:
+        key = id(optimizer)
+        if self._closed or key not in self._updating:
+            return
+        self._updating.discard(key)
+        with _Inside(self, "step"):
+            self._step_made(optimizer)
+        if self._recording:
+            self._last_record_s = self._own.total_s - self._own_at_last_step_s
+        self._own_at_last_step_s = self._own.total_s
+
+    def _step_made(self, optimizer: Optimizer) -> None:
+        new = self._journal.make_step(id(optimizer))
+        if new:
+            self._pace.count_step()
+            self._recording = self._due
+            if self._recording:
+                self._account()
+        if self._recording:
+            with torch.no_grad():
+                self._journal.add(self._guard.after_update(optimizer))
+        if new:
+            self._prepare_next()
+        self._journal.settle()
+
+    def _account(self) -> None:
+        """Write the pace, and hold the cost of the last record against the budget."""
+        numbers, training_s = self._pace.take()
+        self._journal.add(numbers=numbers)
+        if training_s and self._schedule.spend(self._last_record_s, training_s):
+            every, cost = self._schedule.every, PERCENT * self._last_record_s / training_s
+            self._journal.add(numbers={tags.EVERY: float(every)})
+            self._journal.event("recording_interval", {"every": every, "cost_of_last_record_pct": round(cost, 2)})
+
+    def _prepare_next(self) -> None:
+        was_due, next_step = self._due, self._journal.steps.current + 1
+        self._due = self._schedule.due(next_step)
+        if self._due:
+            self._guard.arm()
+        elif was_due:
+            self._guard.disarm()
+
+    def _look(self, values: Mapping[str, float]) -> None:
+        if self._anomaly.begins(values):
+            # The step after the one under way is the first that can still be prepared for.
+            self._schedule.ask_for(self._journal.steps.current + 2, DENSE_STEPS)
+
+    def _continue(self, state: Mapping[str, Any]) -> None:
+        first = operator.index(state["next_step"])
+        self._progress.tokens, self._progress.samples = float(state["tokens"]), float(state["samples"])
+        before, theirs = self._recorder.folder, Path(state["folder"])
+        self._recorder.continue_at(theirs if theirs.is_dir() else before, first)
+        if before != self._recorder.folder:
+            _remove_if_empty(before)
+        self._journal.continue_at(first)
+        self._recording = False
+        self._prepare_next()
+        tell(f"goes on at step {first:,} in {shown(self._recorder.folder)}")
+
+    def _switch_off(self, probe: Probe, error: Exception) -> None:
+        self._guard.switch_off(probe, error)
+
+
+class _Inside:
+    """The monitor at work: its time is counted, and what goes wrong is told once and goes no further.
+
+    Entering says whether the watcher is awake; a closed one has nothing to do.
+    """
+
+    __slots__ = ("_vitals", "_what")
+
+    def __init__(self, vitals: Vitals, what: str) -> None:
+        self._vitals = vitals
+        self._what = what
+
+    def __enter__(self) -> bool:
+        self._vitals._own.enter()
+        return not self._vitals._closed
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        self._vitals._own.leave()
+        if not isinstance(error, Exception):
+            return False
+        text = f"{self._what}: {type(error).__name__}: {error}. The training goes on, a part of the record is lost."
+        self._vitals._once.tell(self._what, text)
+        return True
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+_open: weakref.WeakSet[Vitals] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    for vitals in list(_open):
+        vitals.close()
+
+
+def _leave_to_parent() -> None:
+    """In a forked process: the parent records, this one does not."""
+    for vitals in list(_open):
+        vitals._closed = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
