@@ -119,9 +119,7 @@ def measure(training: Training, signals: Any, every: int, steps: int, timer: Sel
     """Train and watch with every ``every``-th step recorded."""
     own, rest = [], []
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
-        vitals = watch(
-            training.model, training.optimizer, folder, every=every, signals=signals, budget=math.inf, live=False
-        )
+        vitals = watch(training.model, training.optimizer, folder, every=every, signals=signals, budget=math.inf)
         with vitals:
             for step in range(WARM_UP_STEPS + steps):
                 timer.take()

@@ -53,9 +53,6 @@ def watch(
     budget: float = 0.01,
     layers: str | Sequence[str] | None = None,
     resume: bool = False,
-    live: bool = True,
-    ignore: Sequence[str] = (),
-    on_finding: Callable[[Any, str], None] | None = None,
 ) -> Vitals:
     """Record what a training does, for TensorBoard and ``trainvitals diagnose``.
 
@@ -69,7 +66,6 @@ def watch(
         budget: share of the training's time that recording may take; beyond it, ``every`` is raised.
         layers: regular expressions; layers whose name holds none of them get no tags of their own.
         resume: go on in ``logdir`` behind the last step recorded there.
-        live, ignore, on_finding: whether findings are shown while the training runs, which are known, and who is told.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -84,12 +80,9 @@ def watch(
         first = last_step(folder) + 1 if resume and logdir is not None else 0
     except OSError as error:
         tell(f"{error.filename or logdir}: {error.strerror or error}. Nothing will be recorded; the training goes on.")
-    vitals = Vitals(
+    return Vitals(
         model, optimizers, folder, first=first, every=every, signals=signals, budget=budget, selected=selected
     )
-    if live:
-        vitals._start_live(ignore, on_finding)
-    return vitals
 
 
 class Vitals:
@@ -229,9 +222,6 @@ class Vitals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _start_live(self, ignore: Sequence[str], on_finding: Callable[[Any, str], None] | None) -> None:
-        """The seam to live diagnosis, which follows the event file in ``folder`` from another process."""
 
     def _before_update(self, optimizer: Optimizer, *_: object) -> None:
         if self._closed:
