@@ -49,7 +49,7 @@ def plain_steps(model, optimizer, vitals, count):
 
 def watching(model, optimizer, folder, **settings):
     """As ``watch``, with a budget that never changes ``every``: what a test expects does not depend on the machine."""
-    return watch(model, optimizer, folder, **{"budget": math.inf, "live": False, **settings})
+    return watch(model, optimizer, folder, **{"budget": math.inf, **settings})
 
 
 def recorded(folder):
