@@ -74,3 +74,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         count = sum(reason.endswith(ABSENT + need.what) for reason in reasons)
         if count:
             terminalreporter.write_line(f"skipped {count} tests that need {need.what}")
+    if not NEEDS["torch"].present:
+        files = len(list((ROOT / "tests" / "hooks").glob("test_*.py")))
+        terminalreporter.write_line(f"skipped {files} files of tests/hooks, which need torch")
