@@ -10,7 +10,6 @@ import numpy as np
 from trainvitals.errors import LogError
 from trainvitals.eventfile import EventFileReader
 from trainvitals.eventfile.columns import HistogramColumns, SessionStart, Text
-from trainvitals.eventfile.histogram import HistogramStatistics
 from trainvitals.model import Problem
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ class EventStream:
     def histograms(self) -> HistogramColumns | None:
         """All histograms so far, with the rows counted from the first scalar of the file; None without any."""
         if len(self._histograms) > 1:
-            self._histograms = [_joined(self._histograms)]
+            self._histograms = [HistogramColumns.joined(self._histograms)]
         return self._histograms[0] if self._histograms else None
 
 
@@ -155,16 +154,4 @@ def _moved(histograms: HistogramColumns, rows: int) -> HistogramColumns:
         histograms.offset,
         histograms.row + rows,
         histograms.statistics,
-    )
-
-
-def _joined(parts: Sequence[HistogramColumns]) -> HistogramColumns:
-    statistics = [part.statistics for part in parts if part.statistics is not None]
-    return HistogramColumns(
-        np.concatenate([part.tag_code for part in parts]),
-        np.concatenate([part.step for part in parts]),
-        np.concatenate([part.wall_time for part in parts]),
-        np.concatenate([part.offset for part in parts]),
-        np.concatenate([part.row for part in parts]),
-        HistogramStatistics.joined(statistics) if statistics else None,
     )
