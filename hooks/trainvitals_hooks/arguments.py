@@ -5,15 +5,18 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from torch.optim import Optimizer
 
 from trainvitals.errors import ConfigError
+from trainvitals_hooks.probes.registry import BY_NAME, SETS, chosen
 
-SIGNALS = ("light", "standard")
+if TYPE_CHECKING:
+    from trainvitals_hooks.probes.probe import Probe
 
 
-def check_arguments(optimizers: Sequence[object], *, every: int, signals: str, budget: float) -> None:
+def check_arguments(optimizers: Sequence[object], *, every: int, budget: float) -> None:
     """Refuse what cannot be meant.
 
     Raises:
@@ -25,10 +28,22 @@ def check_arguments(optimizers: Sequence[object], *, every: int, signals: str, b
         raise ConfigError(f"watch needs optimizers of torch.optim, not {found}", hint="pass the inner optimizer")
     if operator.index(every) < 1:
         raise ConfigError(f"every={every} is no number of steps", hint="1 records every step in full")
-    if signals not in SIGNALS:
-        raise ConfigError(f"signals={signals!r} is not known", hint=f"one of {', '.join(SIGNALS)}")
     if not budget > 0:
         raise ConfigError(f"budget={budget} is no share of the time", hint="0.01 is one percent, math.inf no limit")
+
+
+def chosen_probes(signals: str | Sequence[str]) -> tuple[type[Probe], ...]:
+    """What ``signals`` asks for.
+
+    Raises:
+        ConfigError: a name is neither a set's nor a probe's.
+    """
+    try:
+        return chosen(signals)
+    except KeyError as error:
+        raise ConfigError(
+            f"signals={error.args[0]!r} is not known", hint=f"{', '.join(SETS)}, or a list of {', '.join(BY_NAME)}"
+        ) from None
 
 
 def selector(layers: str | Sequence[str] | None) -> Callable[[str], bool]:

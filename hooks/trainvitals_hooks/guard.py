@@ -57,7 +57,7 @@ class Guard:
             self._probes.remove(probe)
         self._once.tell(
             f"probe {probe.name}",
-            f"{probe.name} are no longer recorded: {type(error).__name__}: {error}. The training goes on.",
+            f"{probe.name} is no longer recorded: {type(error).__name__}: {error}. The training goes on.",
         )
         try:
             probe.disarm()

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Setting = float | str | bool | int
 
 
-def settings_of_run(model: Module, optimizers: Sequence[Optimizer], *, every: int, signals: str) -> dict[str, Setting]:
+def settings_of_run(
+    model: Module, optimizers: Sequence[Optimizer], *, every: int, signals: Sequence[str]
+) -> dict[str, Setting]:
     """Hyper-parameters of every parameter group and the versions of what trained, by name."""
     parameters = list(model.parameters())
     settings: dict[str, Setting] = {
@@ -38,7 +40,7 @@ def settings_of_run(model: Module, optimizers: Sequence[Optimizer], *, every: in
                     settings[f"{prefix}{middle}{name}"] = _setting(value)
     return settings | {
         "every": every,
-        "signals": signals,
+        "signals": ", ".join(signals),
         "torch": torch.__version__,
         "trainvitals": trainvitals.__version__,
         "python": platform.python_version(),

@@ -15,7 +15,7 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.anomaly import DENSE_STEPS, Anomaly
-from trainvitals_hooks.arguments import check_arguments, selector
+from trainvitals_hooks.arguments import check_arguments, chosen_probes, selector
 from trainvitals_hooks.console import Once, tell
 from trainvitals_hooks.folder import choose_folder
 from trainvitals_hooks.guard import Guard
@@ -24,6 +24,7 @@ from trainvitals_hooks.messages import end_lines, shown, start_line
 from trainvitals_hooks.own_time import OwnTime
 from trainvitals_hooks.pace import PERCENT, Pace
 from trainvitals_hooks.parameters import Owners
+from trainvitals_hooks.probes.probe import Context
 from trainvitals_hooks.probes.registry import make_probes
 from trainvitals_hooks.progress import Progress
 from trainvitals_hooks.recorder import Recorder
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
     from trainvitals_hooks.probes.probe import Probe
 
-Signals = Literal["light", "standard"]
+Signals = Literal["light", "standard", "full"]
 
 
 def watch(
@@ -49,7 +50,7 @@ def watch(
     logdir: str | os.PathLike[str] | None = None,
     *,
     every: int = 10,
-    signals: Signals = "standard",
+    signals: Signals | Sequence[str] = "standard",
     budget: float = 0.01,
     layers: str | Sequence[str] | None = None,
     resume: bool = False,
@@ -61,8 +62,8 @@ def watch(
         optimizer: what trains it, one or several.
         logdir: the run's folder, by default ``runs/<time>_<script>``. If it holds a run, a fresh subfolder is made.
         every: steps from one full record to the next. The loss is kept of every call of ``log``, whatever this is.
-        signals: ``light`` (norms of weights and gradients, loss, learning rate) or ``standard`` (also update ratios,
-            activations, non-finite values, the time waited for data).
+        signals: ``light`` (norms of weights and gradients, loss, learning rate), ``standard`` (also update ratios,
+            activations, the wiring, times), ``full`` (also what costs more), or a list of these and of single probes.
         budget: share of the training's time that recording may take; beyond it, ``every`` is raised.
         layers: regular expressions; layers whose name holds none of them get no tags of their own.
         resume: go on in ``logdir`` behind the last step recorded there.
@@ -71,7 +72,8 @@ def watch(
         ConfigError: an argument is out of range.
     """
     optimizers = tuple(optimizer) if isinstance(optimizer, Iterable) else (optimizer,)
-    check_arguments(optimizers, every=every, signals=signals, budget=budget)
+    check_arguments(optimizers, every=every, budget=budget)
+    kinds = chosen_probes(signals)
     selected = selector(layers)
     folder: Path | None = None
     first = 0
@@ -80,9 +82,7 @@ def watch(
         first = last_step(folder) + 1 if resume and logdir is not None else 0
     except OSError as error:
         tell(f"{error.filename or logdir}: {error.strerror or error}. Nothing will be recorded; the training goes on.")
-    return Vitals(
-        model, optimizers, folder, first=first, every=every, signals=signals, budget=budget, selected=selected
-    )
+    return Vitals(model, optimizers, folder, first=first, every=every, kinds=kinds, budget=budget, selected=selected)
 
 
 class Vitals:
@@ -96,7 +96,7 @@ class Vitals:
         *,
         first: int,
         every: int,
-        signals: Signals,
+        kinds: Sequence[type[Probe]],
         budget: float,
         selected: Callable[[str], bool],
     ) -> None:
@@ -107,11 +107,11 @@ class Vitals:
         self._schedule = Schedule(every, budget)
         self._pace = Pace(self._own, self._progress)
         self._anomaly = Anomaly()
-        settings = settings_of_run(model, optimizers, every=every, signals=signals)
+        settings = settings_of_run(model, optimizers, every=every, signals=[kind.name for kind in kinds])
         self._recorder = Recorder(folder or Path(), settings, self._once, self._look)
         self._journal = Journal(self._recorder, self._progress, self._once, first)
         self._owners = Owners(model, optimizers)
-        made = make_probes(model, self._owners, optimizers, self._own, self._switch_off, selected, signals)
+        made = make_probes(Context(model, optimizers, self._owners, self._own, self._switch_off, selected), kinds)
         self._guard = Guard(made.probes, self._once)
         self._due = self._recording = False
         self._updating: set[int] = set()

@@ -9,13 +9,14 @@ The largest value is that of the sample, which is smaller than the true one.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 
 from trainvitals_hooks.forward import ModuleHook, first_tensor
-from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.modules import audible_leaves
+from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags
 from trainvitals_hooks.sampling import SAMPLE, Sampling
 
@@ -42,6 +43,8 @@ class Activations(Probe):
     """
 
     name = "activations"
+    writes = KINDS
+    hears_modules = True
 
     def __init__(
         self,
@@ -57,6 +60,10 @@ class Activations(Probe):
             for row, module in enumerate(self._modules)
         ]
         self._handles: list[RemovableHandle] = []
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(audible_leaves(context.model, context.selected), context.own, context.on_error)
 
     def arm(self) -> None:
         self._rows.forget()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from trainvitals import tags
 from trainvitals_hooks.forward import ModuleHook
-from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Reading, named
 
 if TYPE_CHECKING:
@@ -21,13 +21,19 @@ if TYPE_CHECKING:
 class DataTime(Probe):
     """Times the way to the first forward pass of the whole model in a recorded step, but for the very first one."""
 
-    name = "data times"
+    name = "data_time"
+    writes = (tags.DATA_TIME_S,)
+    hears_modules = True
 
     def __init__(self, model: nn.Module) -> None:
         self._model = model
         self._clock = _Clock(model)
         self._handle: RemovableHandle | None = None
         self._any_step_made = False
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.model)
 
     def arm(self) -> None:
         self._clock.start()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
 
 from trainvitals import tags
-from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, named
 
 if TYPE_CHECKING:
@@ -24,10 +24,15 @@ _SETTINGS = {"lr": tags.learning_rate, "weight_decay": tags.weight_decay}
 class LearningRate(Probe):
     """One tag a parameter group; the groups of several optimizers are numbered through."""
 
-    name = "learning rate"
+    name = "learning_rate"
+    writes = (tags.LEARNING_RATE, tags.WEIGHT_DECAY)
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = optimizers
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.optimizers)
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
         first = 0

@@ -1,11 +1,12 @@
-"""Which probes make up which set of signals."""
+"""Which probes there are, and which of them make up a set of signals."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainvitals_hooks.modules import audible_leaves, is_compiled
+from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.learning_rate import LearningRate
@@ -13,14 +14,14 @@ from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from trainvitals_hooks.probes.probe import Context, Probe
 
-    from torch.nn import Module
-    from torch.optim import Optimizer
+LIGHT: tuple[type[Probe], ...] = (LearningRate, WeightsAndGradients)
+STANDARD: tuple[type[Probe], ...] = (*LIGHT, UpdateRatio, Activations, DataTime)
+FULL: tuple[type[Probe], ...] = (*STANDARD,)
 
-    from trainvitals_hooks.own_time import OwnTime
-    from trainvitals_hooks.parameters import Owners
-    from trainvitals_hooks.probes.probe import Probe
+SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
+BY_NAME = {probe.name: probe for probe in FULL}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +32,20 @@ class Probes:
     not_seen: tuple[str, ...]
 
 
-def make_probes(
-    model: Module,
-    owners: Owners,
-    optimizers: Sequence[Optimizer],
-    own: OwnTime,
-    on_error: Callable[[Probe, Exception], None],
-    selected: Callable[[str], bool],
-    signals: str,
-) -> Probes:
-    """The probes of ``light`` or ``standard`` for this model."""
-    standard = signals == "standard"
-    light = (LearningRate(optimizers), WeightsAndGradients(owners, selected, count_non_finite=standard))
-    if not standard:
-        return Probes(light, ())
-    behind_the_optimizer = (*light, UpdateRatio(owners, selected))
-    if is_compiled(model):
-        return Probes(behind_the_optimizer, ("activations, because the model is compiled",))
-    leaves = audible_leaves(model, selected)
-    return Probes((*behind_the_optimizer, Activations(leaves, own, on_error), DataTime(model)), ())
+def chosen(signals: str | Iterable[str]) -> tuple[type[Probe], ...]:
+    """The probes that a set's name, or a list of names of sets and probes, stands for.
+
+    Raises:
+        KeyError: a name of neither.
+    """
+    names = [signals] if isinstance(signals, str) else list(signals)
+    kinds = [kind for name in names for kind in (SETS[name] if name in SETS else (BY_NAME[name],))]
+    return tuple(dict.fromkeys(kinds))
+
+
+def make_probes(context: Context, kinds: Iterable[type[Probe]]) -> Probes:
+    """These probes for this training, without those that would hang hooks on compiled modules."""
+    compiled = is_compiled(context.model)
+    deaf = [kind.name for kind in kinds if kind.hears_modules and compiled]
+    not_seen = (f"{', '.join(deaf)}, because the model is compiled",) if deaf else ()
+    return Probes(tuple(kind.of(context) for kind in kinds if kind.name not in deaf), not_seen)

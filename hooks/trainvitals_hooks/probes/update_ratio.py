@@ -8,13 +8,13 @@ of all weights would cost more than everything else together.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import torch
 
 from trainvitals_hooks.norms import in_order, norms
-from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags
 from trainvitals_hooks.sampling import Sampling
 
@@ -49,12 +49,17 @@ class _Sampled:
 class UpdateRatio(Probe):
     """Update-to-weight ratio of each parameter that was updated."""
 
-    name = "update ratios"
+    name = "update_ratio"
+    writes = ("update_ratio",)
 
     def __init__(self, owners: Owners, selected: Callable[[str], bool]) -> None:
         self._owners = owners
         self._selected = selected
         self._sampled: dict[int, _Sampled] = {}
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.owners, context.selected)
 
     def before_update(self, optimizer: Optimizer) -> None:
         sampled = self._current(optimizer)

@@ -7,13 +7,13 @@ optimizer used, that is clipped. A parameter without a gradient has none recorde
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from trainvitals import tags
 from trainvitals_hooks.norms import Places, in_order, norms
-from trainvitals_hooks.probes.probe import Probe
+from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags, named
 
 if TYPE_CHECKING:
@@ -34,16 +34,25 @@ class WeightsAndGradients(Probe):
 
     Args:
         selected: which parameters have tags of their own; the norm of the whole gradient is of all of them.
-        count_non_finite: also record how many norms are NaN or infinite.
     """
 
-    name = "weight and gradient norms"
+    name = "weights_and_gradients"
+    writes = (
+        "grad_norm",
+        "weight_norm",
+        tags.GRADIENT_NORM,
+        tags.NON_FINITE_GRADIENTS,
+        tags.NON_FINITE_WEIGHTS,
+    )
 
-    def __init__(self, owners: Owners, selected: Callable[[str], bool], *, count_non_finite: bool) -> None:
+    def __init__(self, owners: Owners, selected: Callable[[str], bool]) -> None:
         self._owners = owners
         self._selected = selected
-        self._count_non_finite = count_non_finite
         self._chosen_of: dict[tuple[str, ...], list[int]] = {}
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.owners, context.selected)
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
         owned = self._owners.of(optimizer)
@@ -70,8 +79,7 @@ class WeightsAndGradients(Probe):
             whole: dict[str, float] = {}
             if kind == "grad_norm":
                 whole[total(tags.GRADIENT_NORM)] = math.sqrt(float(value @ value))
-            if self._count_non_finite:
-                whole[total(_NON_FINITE[kind])] = float(np.count_nonzero(~np.isfinite(value)))
+            whole[total(_NON_FINITE[kind])] = float(np.count_nonzero(~np.isfinite(value)))
             chosen = self._chosen(names)
             layers = names if len(chosen) == len(names) else tuple(names[index] for index in chosen)
             whole_tags, whole_value = named(whole)
