@@ -68,7 +68,8 @@ class Signals:
         throughput, step_time, memory, epoch, tokens: system and bookkeeping.
         rewards: returns or rewards; when there are any, the losses belong to reinforcement learning.
         supervised: whether the losses are those of supervised (or self-supervised) learning, and why not.
-        roles: every tag of the run, also the ones nobody understood (role ``other``).
+        roles: every tag of the run, also those of our hooks that are looked up by name where they are needed
+            (``recorded``), the values of one domain (``domain``), and the ones nobody understood (``other``).
     """
 
     train_loss: tuple[str, ...] = ()

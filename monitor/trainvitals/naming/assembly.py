@@ -14,6 +14,7 @@ from trainvitals.naming.layers import LayerGroup, LayerTag, Source, group_layers
 from trainvitals.naming.losses import Chosen, Loss, choose_train, choose_val, describe_loss, without_common_words
 from trainvitals.naming.meaning import Meaning, read_meaning
 from trainvitals.naming.measures import place_measures, suite_of_measure
+from trainvitals.naming.own import in_own_run, is_own, own_meaning
 from trainvitals.naming.stand_ins import named_only_by_data, stand_ins
 from trainvitals.naming.supervision import supervision
 from trainvitals.naming.tokens import natural_key, read_name
@@ -32,9 +33,7 @@ def assemble(run: Run, overrides: SignalOverrides) -> Signals:
     told = _told(run, overrides)
     groups, layer_roles = _layers(run, told)
     meanings = [
-        refine(read_meaning(read_name(tag)), run.series[tag])
-        for tag in sorted(run.series, key=natural_key)
-        if tag not in told and tag not in layer_roles
+        _meaning(run, tag) for tag in sorted(run.series, key=natural_key) if tag not in told and tag not in layer_roles
     ]
     learning = supervision(meanings)
     losses = _losses(run, meanings, may_stand_in=learning.supervised)
@@ -74,6 +73,15 @@ def assemble(run: Run, overrides: SignalOverrides) -> Signals:
         why_not_supervised=learning.why_not,
         roles=tuple(roles[tag] for tag in sorted(roles, key=natural_key)),
     )
+
+
+def _meaning(run: Run, tag: str) -> Meaning:
+    name = read_name(tag)
+    own = own_meaning(name)
+    if own is not None:
+        return own
+    meaning = refine(read_meaning(name), run.series[tag])
+    return in_own_run(meaning, run.series) if is_own(run) else meaning
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from trainvitals.naming.meaning import Meaning
 from trainvitals.naming.split import Split
 from trainvitals.naming.tokens import stem
 from trainvitals.naming.words import BETTER_DOWN, BETTER_UP, EVALUATION_ONLY, SPLIT_WORDS, VALIDATION_FAMILIES
+from trainvitals.tags import validation_metric
 
 _MEASURE_WORDS = BETTER_DOWN | BETTER_UP
 _DEFAULT_FAMILY = next(iter(VALIDATION_FAMILIES))
@@ -46,6 +47,9 @@ def suite_of_measure(measure: Meaning, suites: Collection[str]) -> str:
     """The validation suite of a measure: one that has a loss, or one that has a path segment of its own."""
     if measure.split.data != "val":
         return ""
+    for suite in suites:
+        if suite and measure.tag.startswith(validation_metric("", suite)):
+            return suite
     words = frozenset(word for word in measure.name.words if word in _MEASURE_WORDS or stem(word) in _MEASURE_WORDS)
     described = describe_loss(measure, points=0, size=0.0, measure=words | {"rate"})
     for name in (described.qualifier_text, measure.split.family, f"{measure.split.family}/{described.qualifier_text}"):
