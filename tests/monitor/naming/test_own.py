@@ -42,9 +42,10 @@ WHOLE_RUN += [tags.of_optimizer(tags.GRADIENT_NORM, 1), tags.of_optimizer(tags.N
 LAYERS = ["0", "encoder.1.weight", "head", "loss", "val", "norm", "lr"]
 PER_LAYER = [tags.per_layer(kind, layer) for kind in tags.PER_LAYER_KINDS for layer in LAYERS]
 
-HOSTILE_NAMES = (
-    "val test train total all data batch generator discriminator policy value loss accuracy reward wiki-103 a/b lr ema"
-).split()
+HOSTILE_NAMES = [
+    *("val", "test", "train", "total", "all", "data", "batch", "loss", "accuracy", "reward", "lr", "ema"),
+    *("generator", "discriminator", "policy", "value", "wiki-103", "a/b"),
+]
 """Names of domains and suites that mean something else elsewhere."""
 
 
