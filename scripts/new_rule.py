@@ -38,6 +38,7 @@ class {cls}(Rule[float]):
     code = "{code}"
     name = "{name}"
     summary = ""
+    reads = ()
     thresholds = (Threshold("limit", 1.0, reason="", source=""),)
     interventions = ()
 

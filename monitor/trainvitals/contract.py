@@ -11,9 +11,8 @@ import numpy as np
 
 from trainvitals.errors import RuleContractError
 from trainvitals.model import Finding, Run, Series
+from trainvitals.reads import SIGNALS, NotingView
 from trainvitals.rules.rule import FAMILIES, PAGE_HEADINGS, NotEnough, Rule
-from trainvitals.signals import understand
-from trainvitals.view import RunView
 
 LONG_POINTS = 400
 
@@ -23,7 +22,8 @@ def check_rule(rule_class: type[Rule[Any]]) -> None:
 
     Its code, name, page and thresholds must be complete; on awkward runs (empty, one point, constant, NaN, infinite,
     repeated and backward steps, negative, huge and tiny values) it must not raise, must answer the same twice, must
-    not change its input, must give complete findings, and must stay silent on a healthy run.
+    not change its input, must read no signal that it does not declare, must give complete findings, and must stay
+    silent on a healthy run.
 
     Raises:
         RuleContractError: the first thing that is not kept, and how to mend it.
@@ -102,6 +102,8 @@ def _check_identity(rule: Rule[Any], where: str) -> None:
     _require(rule.code[:3] in FAMILIES, where, f"code {rule.code!r} belongs to none of: {', '.join(FAMILIES)}")
     _require(bool(re.fullmatch(r"[a-z]+(-[a-z]+)*", rule.name)), where, f"name {rule.name!r} is not in kebab case")
     _require(bool(rule.summary.strip()), where, "summary is empty")
+    unknown = set(rule.reads) - SIGNALS
+    _require(not unknown, where, f"reads {', '.join(sorted(unknown))}, which is no signal")
     _require(bool(rule.interventions), where, "interventions is empty: say what to try")
 
 
@@ -130,6 +132,10 @@ def _check_on_run(rule: Rule[Any], run: Run, where: str) -> None:
         _require(unchanged, where, f"the rule changed the values of {tag}")
     for finding in first:
         _check_finding(rule, finding, where)
+    view = NotingView(run)
+    rule.measure(view)
+    undeclared = sorted(view.asked_for - set(rule.reads))
+    _require(not undeclared, where, f"it reads {', '.join(undeclared)} without saying so in `reads`")
 
 
 def _check_finding(rule: Rule[Any], finding: Finding, where: str) -> None:
@@ -148,7 +154,7 @@ def _check_healthy(rule: Rule[Any], where: str) -> None:
 
 
 def _findings(rule: Rule[Any], run: Run) -> list[Finding]:
-    measurement = rule.measure(RunView(run, understand(run)))
+    measurement = rule.measure(NotingView(run))
     return [] if isinstance(measurement, NotEnough) else rule.judge(measurement, rule.limits({}))
 
 

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
-from trainvitals.contract import check_rule
+from trainvitals import read_runs
+from trainvitals.contract import awkward_runs, check_rule
 from trainvitals.errors import RuleContractError
 from trainvitals.interventions.registry import all_interventions
 from trainvitals.model import Evidence, Finding, Severity
+from trainvitals.reads import NotingView
 from trainvitals.rules.loss import plateau
 from trainvitals.rules.registry import all_rules
 from trainvitals.rules.rule import PAGE_HEADINGS, NotEnough, Rule, Threshold
+from trainvitals.samples import sample_logs
+from trainvitals.synth import SCENARIOS
 from trainvitals.view import RunView
 
 PAGE = "\n\n".join(f"{heading}\n{'-' * len(heading)}\nSomething." for heading in PAGE_HEADINGS)
@@ -57,6 +61,18 @@ class Sound(Rule[int]):
         return []
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_no_rule_declares_what_it_never_reads() -> None:
+    made = (*(run for _, run in awkward_runs()), *(make().run for make in SCENARIOS.values()))
+    runs = (*made, *read_runs([sample_logs()]))
+    for rule in all_rules():
+        views = [NotingView(run) for run in runs]
+        for view in views:
+            rule.measure(view)
+        assert set().union(*(view.asked_for for view in views)) == set(rule.reads), rule.name
+
+
 def warn(self: Rule[int], measurement: int, limits: Mapping[str, float], **details: Any) -> list[Finding]:
     details = {"evidence": (Evidence("e"),), **details}
     return [self.finding(Severity.WARNING, 0.5, "summary", **details)] if measurement > 0 else []
@@ -84,6 +100,8 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "empty section": ({"__doc__": PAGE.replace("Something.", "", 1)}, "lacks the section 'What it finds'"),
     "threshold twice": ({"thresholds": Sound.thresholds * 2}, "the same name"),
     "threshold without reason": ({"thresholds": (Threshold("limit", 1.0, " ", "x"),)}, "needs a reason"),
+    "reads nothing known": ({"reads": ("train_los",)}, "reads train_los, which is no signal"),
+    "reads in secret": ({"measure": lambda self, view: len(view.losses)}, "it reads train_loss, val_loss without"),
     "raises": ({"measure": lambda self, view: 1 // len(view.run.series)}, "raised ZeroDivisionError"),
     "changes its input": ({"measure": scribble}, "changed the values"),
     "two answers": ({"judge": count_calls}, "two looks"),

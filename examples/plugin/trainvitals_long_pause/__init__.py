@@ -62,6 +62,7 @@ class LongPause(Rule[Pause]):
     code = "SYS901"
     name = "long-pause"
     summary = "The training stood still for a while."
+    reads = ("train_loss",)
     thresholds = (
         Threshold("pause_ratio", 50.0, "a validation or a checkpoint rarely takes as long as 50 records", "convention"),
     )

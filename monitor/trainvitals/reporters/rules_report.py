@@ -25,12 +25,15 @@ def print_rules(rules: Iterable[Rule[Any]], console: Console) -> None:
 
 
 def print_page(rule: Rule[Any], console: Console) -> None:
-    """The rule's docstring, then its thresholds and what it suggests."""
+    """The rule's docstring, then what it reads, its thresholds and what it suggests."""
     console.print(Text(f"{rule.name} ({rule.code}, {rule.family})\n", style="bold"))
     for line in inspect.getdoc(type(rule)).splitlines():  # type: ignore[union-attr]  # check_rule demands a page
         if set(line) == {"-"}:
             continue
         console.print(Text(line, style="bold" if line in PAGE_HEADINGS else ""), soft_wrap=True)
+    if rule.reads:
+        console.print(Text("\nReads", style="bold"))
+        console.print(Text(", ".join(rule.reads)), soft_wrap=True)
     if rule.thresholds:
         console.print(Text("\nThresholds", style="bold"))
     for threshold in rule.thresholds:

@@ -78,6 +78,7 @@ class Rule(ABC, Generic[Measurement]):
         code: three letters of the family and three digits.
         name: the problem, in kebab case.
         summary: one line.
+        reads: the signals that ``measure`` asks for, needed or welcome; ``reads.SIGNALS`` has their names.
         thresholds: every number that decides something.
         absorbs: names of findings that this one explains when they begin no earlier than it does.
         interventions: names of suggestions, the best first.
@@ -86,6 +87,7 @@ class Rule(ABC, Generic[Measurement]):
     code: ClassVar[str]
     name: ClassVar[str]
     summary: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ()
     thresholds: ClassVar[tuple[Threshold, ...]] = ()
     absorbs: ClassVar[tuple[str, ...]] = ()
     interventions: ClassVar[tuple[str, ...]] = ()

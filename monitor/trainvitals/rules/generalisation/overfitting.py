@@ -119,6 +119,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
     code = "GEN001"
     name = "overfitting"
     summary = "Validation loss rises while training loss does not."
+    reads = ("train_loss", "val_loss", "metrics")
     thresholds = (
         Threshold(
             "smallest_rise",

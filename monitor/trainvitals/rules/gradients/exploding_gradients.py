@@ -112,6 +112,7 @@ class ExplodingGradients(Rule[GradientGrowth]):
     code = "GRD002"
     name = "exploding-gradients"
     summary = "The norm of the gradient grows far beyond its own past."
+    reads = ("grad_norm", "per_layer.grad_norm", "train_loss")
     thresholds = (
         Threshold(
             "smallest_growth",

@@ -108,6 +108,7 @@ class VanishingGradients(Rule[GradientProfile]):
     code = "GRD001"
     name = "vanishing-gradients"
     summary = "The early layers receive almost no gradient."
+    reads = ("per_layer.grad_norm", "per_layer.weight_norm", "per_layer.update_ratio", "train_loss", "learning_rate")
     thresholds = (
         Threshold(
             "largest_share",

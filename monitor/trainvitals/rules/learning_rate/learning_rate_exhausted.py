@@ -129,6 +129,7 @@ class LearningRateExhausted(Rule[RateEnd]):
     code = "LRS003"
     name = "learning-rate-exhausted"
     summary = "The learning rate has come to (nearly) zero."
+    reads = ("learning_rate", "train_loss", "val_loss")
     thresholds = (
         Threshold(
             "smallest_share_ahead",

@@ -112,6 +112,7 @@ class DivergingLoss(Rule[Divergence]):
     code = "LOS002"
     name = "diverging-loss"
     summary = "The training loss runs away upwards and does not come back."
+    reads = ("train_loss", "val_loss", "learning_rate")
     thresholds = (
         Threshold(
             "noise_sds",

@@ -92,6 +92,7 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
     code = "LOS003"
     name = "loss-spikes"
     summary = "The training loss jumps up and comes back, more often or for longer than its noise explains."
+    reads = ("train_loss", "val_loss", "learning_rate")
     thresholds = (
         Threshold("frequent_spikes", 3, "Two may be chance; three are a habit.", "convention"),
         Threshold(

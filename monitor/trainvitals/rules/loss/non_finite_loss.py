@@ -55,6 +55,7 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
     code = "LOS001"
     name = "non-finite-loss"
     summary = "A training or validation loss is NaN or infinite."
+    reads = ("train_loss", "val_loss", "grad_norm", "learning_rate")
     thresholds = (
         Threshold(
             "isolated_share",

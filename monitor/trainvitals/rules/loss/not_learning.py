@@ -122,6 +122,7 @@ class NotLearning(Rule[Stillness]):
     code = "LOS004"
     name = "not-learning"
     summary = "The loss never left the level at which it began."
+    reads = ("train_loss", "val_loss", "learning_rate", "metrics")
     thresholds = (
         Threshold(
             "gain_share",

@@ -127,6 +127,7 @@ class Plateau(Rule[FlatLoss | None]):
     code = "LOS005"
     name = "plateau"
     summary = "The loss has stopped improving."
+    reads = ("train_loss", "val_loss", "learning_rate")
     thresholds = (
         Threshold(
             "smallest_missing_share",

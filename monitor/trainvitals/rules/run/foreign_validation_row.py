@@ -46,6 +46,7 @@ class ForeignValidationRow(Rule[tuple[tuple[str, LastRow], ...]]):
     code = "RUN005"
     name = "foreign-validation-row"
     summary = "The last validation row was measured on other data, or with other weights."
+    reads = ("val_loss",)
     thresholds = (
         Threshold(
             "largest_gap_share",

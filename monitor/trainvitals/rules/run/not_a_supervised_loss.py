@@ -55,6 +55,7 @@ class NotASupervisedLoss(Rule[Kind]):
     code = "RUN004"
     name = "not-a-supervised-loss"
     summary = "The losses of this run do not say how well the model does."
+    reads = ("train_loss", "val_loss", "rewards")
     interventions = ("log-the-loss",)
 
     def measure(self, view: RunView) -> Kind:

@@ -70,6 +70,7 @@ class NothingToJudge(Rule[Material]):
     code = "RUN003"
     name = "nothing-to-judge"
     summary = "The log has no loss, or too few points of it."
+    reads = ("train_loss", "val_loss", "rewards")
     thresholds = (
         Threshold(
             "minimum_points",

@@ -56,6 +56,7 @@ class RestartedRun(Rule[tuple[Seam, ...]]):
     code = "RUN001"
     name = "restarted-run"
     summary = "Recording stopped and started again within this run."
+    reads = ("train_loss", "val_loss")
     interventions = ("separate-log-folders",)
 
     def measure(self, view: RunView) -> tuple[Seam, ...]:

@@ -47,6 +47,7 @@ class StackedRuns(Rule[tuple[Seam, ...]]):
     code = "RUN002"
     name = "stacked-runs"
     summary = "Several trainings were written into one folder or file."
+    reads = ("train_loss", "val_loss")
     interventions = ("separate-log-folders",)
 
     def measure(self, view: RunView) -> tuple[Seam, ...]:
