@@ -16,6 +16,19 @@ if TYPE_CHECKING:
     from trainvitals_hooks.probes.probe import Probe
 
 
+_HOOKS = "_optimizer_step_post_hooks"
+
+
+def unwrapped(optimizer: object) -> object:
+    """The optimizer inside a wrapper that has no hooks of its own, as those of Accelerate and Lightning are."""
+    while isinstance(optimizer, Optimizer) and isinstance(inner := getattr(optimizer, "optimizer", None), Optimizer):
+        own = vars(optimizer).get(_HOOKS)
+        if own is not None and own is not vars(inner).get(_HOOKS):
+            break
+        optimizer = inner
+    return optimizer
+
+
 def check_arguments(optimizers: Sequence[object], *, every: int, budget: float) -> None:
     """Refuse what cannot be meant.
 

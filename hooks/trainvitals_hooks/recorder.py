@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from trainvitals_hooks.console import Once
     from trainvitals_hooks.record import Record
+    from trainvitals_hooks.sink import Sink
 
 
 LAYOUTS_KEPT = 32
@@ -42,7 +43,8 @@ class _Layout:
     def __init__(self, tags: tuple[tuple[str, ...], ...]) -> None:
         place_of = {tag: place for place, tag in enumerate(chain.from_iterable(tags))}
         self.places = list(place_of.values())
-        self.template = ScalarTemplate(tuple(place_of))
+        self.tags = tuple(place_of)
+        self.template = ScalarTemplate(self.tags)
         self.watched = [(tag, place) for place, tag in enumerate(place_of) if tag in Anomaly.WATCHED]
 
 
@@ -53,6 +55,7 @@ class Recorder:
         folder: of the run; made again if it disappears.
         opening: the settings of the run, written first.
         on_values: told of the values that show an anomaly, once they are on the host.
+        sink: given everything that is recorded, if anybody wants it.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Recorder:
         opening: Mapping[str, float | str | bool | int],
         once: Once,
         on_values: Callable[[Mapping[str, float]], None],
+        sink: Sink | None = None,
     ) -> None:
         self.folder = folder
         self.written = 0
@@ -69,6 +73,7 @@ class Recorder:
         self._opening = opening
         self._once = once
         self._on_values = on_values
+        self._sink = sink
         self._writer: EventFileWriter | None = None
         self._transfer = Transfer()
         self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
@@ -117,6 +122,8 @@ class Recorder:
             if record.numbers:
                 self._attempt(lambda writer: writer.write_scalars(record.step, record.numbers, record.wall_time))
                 self._on_values({tag: record.numbers[tag] for tag in Anomaly.WATCHED if tag in record.numbers})
+                if self._sink is not None:
+                    self._sink.take(record.step, record.numbers, record.numbers.values())
             return
         tensors = [tensor for reading in readings for tensor in reading.tensors]
 
@@ -141,6 +148,8 @@ class Recorder:
             value = value[layout.places]
         self._attempt(lambda writer: writer.write_vector(record.step, layout.template, value, record.wall_time))
         self._on_values({tag: float(value[place]) for tag, place in layout.watched})
+        if self._sink is not None:
+            self._sink.take(record.step, layout.tags, value.tolist())
 
     def _attempt(self, write: Callable[[EventFileWriter], None]) -> None:
         try:

@@ -15,7 +15,7 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.anomaly import DENSE_STEPS, Anomaly
-from trainvitals_hooks.arguments import check_arguments, chosen_probes, selector
+from trainvitals_hooks.arguments import check_arguments, chosen_probes, selector, unwrapped
 from trainvitals_hooks.console import Once, tell
 from trainvitals_hooks.folder import choose_folder
 from trainvitals_hooks.guard import Guard
@@ -31,6 +31,7 @@ from trainvitals_hooks.recorder import Recorder
 from trainvitals_hooks.resume import last_step
 from trainvitals_hooks.schedule import Schedule
 from trainvitals_hooks.settings_of_run import settings_of_run
+from trainvitals_hooks.sink import OnRecord, Sink
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -54,6 +55,7 @@ def watch(
     budget: float = 0.01,
     layers: str | Sequence[str] | None = None,
     resume: bool = False,
+    on_record: OnRecord | None = None,
 ) -> Vitals:
     """Record what a training does, for TensorBoard and ``trainvitals diagnose``.
 
@@ -67,14 +69,21 @@ def watch(
         budget: share of the training's time that recording may take; beyond it, ``every`` is raised.
         layers: regular expressions; layers whose name holds none of them get no tags of their own.
         resume: go on in ``logdir`` behind the last step recorded there.
+        on_record: called in this thread with a step and the scalars just written at it, by tag, to pass them on to W&B
+            and the like. It is called for every step, its time counts as the monitor's, and if it raises, that is told
+            once and it is not called again.
+
+    An earlier watcher of one of these optimizers is closed: a step is recorded once.
 
     Raises:
         ConfigError: an argument is out of range.
     """
-    optimizers = tuple(optimizer) if isinstance(optimizer, Iterable) else (optimizer,)
+    given = tuple(optimizer) if isinstance(optimizer, Iterable) else (optimizer,)
+    optimizers: Any = tuple(unwrapped(each) for each in given)
     check_arguments(optimizers, every=every, budget=budget)
     kinds = chosen_probes(signals)
     selected = selector(layers)
+    _close_watchers_of(optimizers)
     folder: Path | None = None
     first = 0
     try:
@@ -82,7 +91,17 @@ def watch(
         first = last_step(folder) + 1 if resume and logdir is not None else 0
     except OSError as error:
         tell(f"{error.filename or logdir}: {error.strerror or error}. Nothing will be recorded; the training goes on.")
-    return Vitals(model, optimizers, folder, first=first, every=every, kinds=kinds, budget=budget, selected=selected)
+    return Vitals(
+        model,
+        optimizers,
+        folder,
+        first=first,
+        every=every,
+        kinds=kinds,
+        budget=budget,
+        selected=selected,
+        on_record=on_record,
+    )
 
 
 class Vitals:
@@ -99,8 +118,9 @@ class Vitals:
         kinds: Sequence[type[Probe]],
         budget: float,
         selected: Callable[[str], bool],
+        on_record: OnRecord | None,
     ) -> None:
-        self._closed = folder is None
+        self._closed = True
         self._once = Once()
         self._own = OwnTime()
         self._progress = Progress()
@@ -108,7 +128,8 @@ class Vitals:
         self._pace = Pace(self._own, self._progress)
         self._anomaly = Anomaly()
         settings = settings_of_run(model, optimizers, every=every, signals=[kind.name for kind in kinds])
-        self._recorder = Recorder(folder or Path(), settings, self._once, self._look)
+        sink = None if on_record is None else Sink(on_record, self._once)
+        self._recorder = Recorder(folder or Path(), settings, self._once, self._look, sink)
         self._journal = Journal(self._recorder, self._progress, self._once, first)
         self._owners = Owners(model, optimizers)
         made = make_probes(Context(model, optimizers, self._owners, self._own, self._switch_off, selected), kinds)
@@ -119,6 +140,7 @@ class Vitals:
         self._handles: list[Any] = []
         if folder is None:
             return
+        self._closed = False
         if first:
             self._recorder.continue_at(folder, first)
         for optimizer in optimizers:
@@ -137,6 +159,11 @@ class Vitals:
     def every(self) -> int:
         """Steps from one full record to the next, as the budget has it now."""
         return self._schedule.every
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the step about to be made is one that is recorded in full."""
+        return self._due and not self._closed
 
     def log(
         self,
@@ -179,10 +206,14 @@ class Vitals:
     def clip_grad_norm_(self, parameters: Tensor | Iterable[Tensor], max_norm: float) -> Tensor:
         """``torch.nn.utils.clip_grad_norm_``, with the norm before clipping and the share of clipped calls recorded."""
         total_norm = torch.nn.utils.clip_grad_norm_(parameters, max_norm)
-        with _Inside(self, "clip_grad_norm_") as awake:
+        self.log_clipping(total_norm, max_norm)
+        return total_norm
+
+    def log_clipping(self, total_norm: Tensor, max_norm: float) -> None:
+        """Keep the norm before clipping of a loop that clips by other means, with the limit it was clipped to."""
+        with _Inside(self, "log_clipping") as awake:
             if awake:
                 self._journal.log_clipping(total_norm, max_norm)
-        return total_norm
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs so that ``load_state_dict`` goes on with the same curves."""
@@ -214,6 +245,11 @@ class Vitals:
         for line in end_lines(self._journal.steps.made, self._own.share(), self._recorder):
             tell(line)
         _remove_if_empty(self._recorder.folder)
+
+    def __del__(self) -> None:
+        # A cell of a notebook that is run again replaces model, optimizer and watcher without closing anything.
+        if not self._closed:
+            self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -329,6 +365,15 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 _open: weakref.WeakSet[Vitals] = weakref.WeakSet()
+
+
+def _close_watchers_of(optimizers: Iterable[Optimizer]) -> None:
+    """Whoever runs a cell of a notebook twice means the second watcher."""
+    wanted = {id(optimizer) for optimizer in optimizers}
+    for vitals in list(_open):
+        if not vitals._closed and any(id(owned.optimizer) in wanted for owned in vitals._owners):
+            tell(f"closes the earlier watcher of this optimizer, in {shown(vitals.folder)}")
+            vitals.close()
 
 
 @atexit.register
