@@ -132,7 +132,8 @@ class Vitals:
         self._recorder = Recorder(folder or Path(), settings, self._once, self._look, sink)
         self._journal = Journal(self._recorder, self._progress, self._once, first)
         self._owners = Owners(model, optimizers)
-        made = make_probes(Context(model, optimizers, self._owners, self._own, self._switch_off, selected), kinds)
+        context = Context(model, optimizers, self._owners, self._own, self._switch_off, selected, self._journal.event)
+        made = make_probes(context, kinds)
         self._guard = Guard(made.probes, self._once)
         self._due = self._recording = False
         self._updating: set[int] = set()

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 import pytest
 from tests.conftest import UNDER_CI
 
-collect_ignore_glob = [] if UNDER_CI or find_spec("torch") is not None else ["test_*.py"]
+collect_ignore_glob = [] if UNDER_CI or find_spec("torch") is not None else ["*test_*.py"]
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from torch.nn import Module
     from torch.optim import Optimizer
@@ -25,6 +25,7 @@ class Context:
         own: told of the time spent in hooks on modules, which no one else counts.
         on_error: told of what goes wrong in such a hook; it switches the probe off.
         selected: which layers have tags of their own, by name.
+        mark: writes a marker of this kind, with these details, at the step just made; called in ``after_update``.
     """
 
     model: Module
@@ -33,6 +34,7 @@ class Context:
     own: OwnTime
     on_error: Callable[[Probe, Exception], None]
     selected: Callable[[str], bool]
+    mark: Callable[[str, Mapping[str, object]], None]
 
 
 class Probe:

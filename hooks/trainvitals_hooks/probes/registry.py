@@ -10,6 +10,7 @@ from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.learning_rate import LearningRate
+from trainvitals_hooks.probes.memory import Memory
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from trainvitals_hooks.probes.probe import Context, Probe
 
 LIGHT: tuple[type[Probe], ...] = (LearningRate, WeightsAndGradients)
-STANDARD: tuple[type[Probe], ...] = (*LIGHT, UpdateRatio, Activations, DataTime)
+STANDARD: tuple[type[Probe], ...] = (*LIGHT, UpdateRatio, Activations, DataTime, Memory)
 FULL: tuple[type[Probe], ...] = (*STANDARD,)
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
