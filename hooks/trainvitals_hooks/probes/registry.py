@@ -11,6 +11,7 @@ from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.learning_rate import LearningRate
 from trainvitals_hooks.probes.memory import Memory
+from trainvitals_hooks.probes.outputs import Outputs
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 LIGHT: tuple[type[Probe], ...] = (LearningRate, WeightsAndGradients)
 STANDARD: tuple[type[Probe], ...] = (*LIGHT, UpdateRatio, Activations, DataTime, Memory)
-FULL: tuple[type[Probe], ...] = (*STANDARD,)
+FULL: tuple[type[Probe], ...] = (
+    *STANDARD,
+    Outputs,
+)
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
 BY_NAME = {probe.name: probe for probe in FULL}
