@@ -49,6 +49,7 @@ NO_GRADIENT = "wiring/no_gradient"
 NOT_MOVED = "wiring/not_moved"
 GRADIENTS_KEPT = "wiring/gradients_kept"
 EVAL_MODE = "wiring/eval_mode_fraction"
+MODEL_IN_EVAL_MODE = "wiring/model_in_eval_mode"
 STEP_TIME_S = "system/step_time_s"
 DATA_TIME_S = "system/data_time_s"
 FORWARD_TIME_S = "system/forward_time_s"
@@ -93,9 +94,12 @@ TAGS = {
     OUTPUT_ROW_SUM: Recorded("as put out", "mean sum over the output's last axis; near 1 where a softmax came already"),
     UNOWNED_PARAMETERS: Recorded("parameters", "trainable parameters of the model that no optimizer updates"),
     NO_GRADIENT: Recorded("parameters", "parameters of an optimizer that got no gradient in this step"),
-    NOT_MOVED: Recorded("parameters", "parameters that got a gradient and did not change"),
-    GRADIENTS_KEPT: Recorded("0 or 1", "1 where the step began with the gradients of an earlier one"),
-    EVAL_MODE: Recorded("share, 0 to 1", "share of the modules that ran in evaluation mode in a training step"),
+    NOT_MOVED: Recorded("parameters", "parameters that got a gradient and did not change since the record before"),
+    GRADIENTS_KEPT: Recorded("0 or 1", "1 where the update used gradients that an earlier update had used already"),
+    EVAL_MODE: Recorded(
+        "share, 0 to 1", "share of the dropout and batch norm modules in evaluation mode in a training step"
+    ),
+    MODEL_IN_EVAL_MODE: Recorded("0 or 1", "1 where the whole model was in evaluation mode in a training step"),
     STEP_TIME_S: Recorded(
         "s", "end of one step to the end of the next, mean since the last record, without the monitor's own time"
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import torch
@@ -58,3 +59,15 @@ def recorded(folder):
     return {
         tag: dict(zip(series.step.tolist(), series.value.tolist(), strict=True)) for tag, series in run.series.items()
     }
+
+
+def markers(folder, kind):
+    """Every marker of this kind: step and details, in the order of the file."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    accumulator = EventAccumulator(str(folder), size_guidance={"tensors": 0})
+    accumulator.Reload()
+    tag = f"event/{kind}"
+    if tag not in accumulator.Tags()["tensors"]:
+        return []
+    return [(event.step, json.loads(event.tensor_proto.string_val[0])) for event in accumulator.Tensors(tag)]

@@ -9,17 +9,27 @@ from typing import TYPE_CHECKING
 from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
+from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
 from trainvitals_hooks.probes.memory import Memory
 from trainvitals_hooks.probes.outputs import Outputs
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
+from trainvitals_hooks.probes.wiring import Wiring
 
 if TYPE_CHECKING:
     from trainvitals_hooks.probes.probe import Context, Probe
 
 LIGHT: tuple[type[Probe], ...] = (LearningRate, WeightsAndGradients)
-STANDARD: tuple[type[Probe], ...] = (*LIGHT, UpdateRatio, Activations, DataTime, Memory)
+STANDARD: tuple[type[Probe], ...] = (
+    *LIGHT,
+    UpdateRatio,
+    Activations,
+    DataTime,
+    Memory,
+    Wiring,
+    KeptGradients,
+)
 FULL: tuple[type[Probe], ...] = (
     *STANDARD,
     Outputs,
