@@ -1,4 +1,4 @@
-"""How far the update moved each parameter, over its size.
+"""How far the update moved each parameter, over its size, and which parameters do not move at all.
 
 Both norms are of the same sample of elements (exact for parameters of up to ``SAMPLE`` elements), copied before the
 update and compared after it: the way through the optimizer's state would be another one for every optimizer, and a copy
@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import torch
 
+from trainvitals import tags
 from trainvitals_hooks.norms import in_order, norms
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags
 from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.still import Still
+from trainvitals_hooks.wiring_marks import WiringMarks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,6 +39,7 @@ class _Sampled:
     Args:
         names, parameters: those selected. addresses: of their storage, by which a moved parameter is noticed.
         now: views into the parameters. before: copies made before the update. taken: whether they were made.
+        still: looks for those that do not move.
     """
 
     names: tuple[str, ...]
@@ -43,6 +47,7 @@ class _Sampled:
     addresses: list[int]
     now: list[Tensor]
     before: list[Tensor]
+    still: Still
     taken: bool = False
 
 
@@ -50,16 +55,17 @@ class UpdateRatio(Probe):
     """Update-to-weight ratio of each parameter that was updated."""
 
     name = "update_ratio"
-    writes = ("update_ratio",)
+    writes = ("update_ratio", tags.NOT_MOVED)
 
-    def __init__(self, owners: Owners, selected: Callable[[str], bool]) -> None:
+    def __init__(self, owners: Owners, selected: Callable[[str], bool], marks: WiringMarks) -> None:
         self._owners = owners
         self._selected = selected
+        self._marks = marks
         self._sampled: dict[int, _Sampled] = {}
 
     @classmethod
     def of(cls, context: Context) -> Self:
-        return cls(context.owners, context.selected)
+        return cls(context.owners, context.selected, WiringMarks(context.mark))
 
     def before_update(self, optimizer: Optimizer) -> None:
         sampled = self._current(optimizer)
@@ -81,23 +87,31 @@ class UpdateRatio(Probe):
             return ()
         before = [sampled.before[index] for index in moved]
         names = tuple(sampled.names[index] for index in moved)
+        parameters, now = [sampled.parameters[index] for index in moved], [sampled.now[index] for index in moved]
         size, places = norms(before)
-        torch._foreach_sub_(before, [sampled.now[index] for index in moved])
+        torch._foreach_sub_(before, now)
         update, _ = norms(before)
+        still = sampled.still
+        not_moved = self._of_optimizer(tags.NOT_MOVED, optimizer)
+        self._marks.tell(not_moved.partition("/")[2], still.names)
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
             half = len(arrays) // 2
             sizes, updates = in_order(arrays[:half], places), in_order(arrays[half:], places)
+            still.saw(names, updates)
             # A parameter that starts at zero, as biases do, has no size to compare its first update with.
             sized = np.flatnonzero(sizes)
             layers = names if len(sized) == len(names) else tuple(names[index] for index in sized)
             return layer_tags("update_ratio", layers), updates[sized] / sizes[sized]
 
-        return [Reading([*size, *update], finish)]
+        return [Reading([*size, *update], finish), still.look(not_moved, optimizer, names, parameters, now)]
 
     def disarm(self) -> None:
         for sampled in self._sampled.values():
             sampled.taken = False
+
+    def _of_optimizer(self, tag: str, optimizer: Optimizer) -> str:
+        return tags.of_optimizer(tag, self._owners.of(optimizer).number) if len(self._owners) > 1 else tag
 
     def _current(self, optimizer: Optimizer) -> _Sampled:
         owned = self._owners.of(optimizer)
@@ -117,6 +131,7 @@ class UpdateRatio(Probe):
             addresses=addresses,
             now=now,
             before=[torch.empty_like(view, memory_format=torch.contiguous_format) for view in now],
+            still=Still(),
         )
         self._sampled[id(optimizer)] = sampled
         return sampled
