@@ -1,0 +1,132 @@
+"""How verdicts are held against the truth: what counts as found, as a false alarm, as the right cause."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+from benchmarks.exam.cases import Case
+from benchmarks.intervals import wilson
+
+PREFIXES = ("0.25", "0.5", "0.75", "1.0")
+EARLY = PREFIXES[:-1]
+HELD_OUT_LABELS = {False: "development", True: "held out"}
+
+
+@dataclass(frozen=True)
+class Marked:
+    """One run with what was said of it.
+
+    Args:
+        looks: by prefix: ``alarms``, ``notes``, ``causes``, ``status``. opened: step of the first accepted warning.
+        onset, steps: of the fault, and of the whole training.
+    """
+
+    case: Case
+    log: str
+    onset: int
+    steps: int
+    looks: dict[str, dict[str, list[str] | str]]
+    opened: int | None
+
+    def alarms(self, look: str = "1.0") -> set[str]:
+        return set(self.looks[look]["alarms"])
+
+    @property
+    def accepted(self) -> frozenset[str]:
+        fault = self.case.fault
+        return frozenset((*fault.causes, *fault.symptoms)) if fault else frozenset()
+
+    @property
+    def reported(self) -> set[str]:
+        """What is looked at for this fault: notes too where a note is what should be found."""
+        notes = self.looks["1.0"]["notes"] if self.case.fault and self.case.fault.is_note else ()
+        return self.alarms() | set(notes)
+
+    @property
+    def knowable(self) -> bool:
+        """Whether something can be seen to be wrong in this log."""
+        return self._knowledge.symptom
+
+    @property
+    def cause_knowable(self) -> bool:
+        return self._knowledge.cause
+
+    @property
+    def found(self) -> bool:
+        return bool(self.reported & self.accepted)
+
+    @property
+    def ever_opened(self) -> bool:
+        return any(self.alarms(look) for look in PREFIXES)
+
+    def vanished(self) -> list[str]:
+        """Names of warnings that stood at an earlier look and not at the end."""
+        early = set().union(*(self.alarms(look) for look in EARLY))
+        return sorted(early - self.alarms())
+
+    def opened_early(self) -> int:
+        return len(set().union(*(self.alarms(look) for look in EARLY)))
+
+    def has_cause_among(self, first: int) -> bool:
+        assert self.case.fault is not None
+        return bool(set(self.looks["1.0"]["causes"][:first]) & set(self.case.fault.causes))
+
+    @property
+    def _knowledge(self):
+        assert self.case.fault is not None
+        return getattr(self.case.fault, self.log)
+
+
+def clustered(hits: list[bool], tasks: list[str]) -> str:
+    """A rate with a 95 % interval that knows that runs of one task resemble each other.
+
+    Wilson's interval on the effective number of runs n / (1 + (m - 1) r), with m the mean cluster size and r the
+    correlation inside clusters by analysis of variance (Donner and Klar 2000, chapter 1).
+    """
+    n, k = len(hits), sum(hits)
+    if not n:
+        return "0 of 0"
+    effective = n / _design_effect(np.asarray(hits, float), np.asarray(tasks))
+    scale = effective / n
+    low, high = _wilson_of_share(k / n, effective)
+    return f"{k} of {n} ({100 * k / n:.0f} %, {100 * low:.0f}-{100 * high:.0f} %)" if scale else f"{k} of {n}"
+
+
+def _wilson_of_share(share: float, n: float) -> tuple[float, float]:
+    # Wilson's interval takes whole numbers; between them it is all but linear.
+    below, above = (wilson(round(share * size), size) for size in (max(int(n), 1), max(int(n) + 1, 1)))
+    part = n - int(n)
+    return tuple((1 - part) * a + part * b for a, b in zip(below, above, strict=True))
+
+
+def _design_effect(hits: np.ndarray, tasks: np.ndarray) -> float:
+    groups = [hits[tasks == task] for task in np.unique(tasks)]
+    n, k = len(hits), len(groups)
+    if k in (1, n) or hits.min() == hits.max():
+        return 1.0
+    within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
+    between = sum(len(group) * (group.mean() - hits.mean()) ** 2 for group in groups) / (k - 1)
+    size = (n - sum(len(group) ** 2 for group in groups) / n) / (k - 1)
+    correlation = (between - within) / (between + (size - 1) * within) if between + within > 0 else 0.0
+    return 1 + (fmean(len(group) for group in groups) - 1) * min(max(correlation, 0.0), 1.0)
+
+
+def f_scores(marked: list[Marked]) -> dict[str, tuple[float, float, float]]:
+    """Precision, recall and F1 of each fault.
+
+    Found in a run of the fault: one of the accepted names is reported. A false claim of it: one of its causes is
+    reported for a run of another fault that does not accept that name, or for a healthy run.
+    """
+    faults = {mark.case.fault.name: mark.case.fault for mark in marked if mark.case.fault}
+    scores = {}
+    for name, fault in faults.items():
+        own = [mark for mark in marked if mark.case.fault is fault]
+        true = sum(mark.found for mark in own)
+        others = [mark for mark in marked if mark.case.fault is not fault]
+        false = sum(bool(mark.alarms() & set(fault.causes) - mark.accepted) for mark in others)
+        precision = true / (true + false) if true + false else 0.0
+        recall = true / len(own)
+        scores[name] = (precision, recall, 2 * precision * recall / (precision + recall) if true else 0.0)
+    return scores
