@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,12 @@ class ModuleHook:
 
     A copy of the module gets a hook that does nothing, so that averaged copies are not recorded, and whoever loads a
     saved model needs no part of this package.
+
+    Class attributes:
+        asleep: while a forward pass runs that is none of the training's.
     """
+
+    asleep: ClassVar[bool] = False
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
@@ -35,6 +40,7 @@ class ModuleHook:
         return (
             # First of all: what a compiler reads here it would guard on, and compile again when it changes.
             not torch.compiler.is_compiling()
+            and not ModuleHook.asleep
             and module is self._module
             and module.training
             # Inside a backward pass, a forward pass is the second one of a checkpointed block.

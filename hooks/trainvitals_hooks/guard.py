@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from trainvitals_hooks.console import Once
+from trainvitals_hooks.probes.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.probes.probe import Probe
+    from trainvitals_hooks.probes.probe import Changed
     from trainvitals_hooks.reading import Reading
 
 
@@ -21,6 +22,7 @@ class Guard:
 
     def __init__(self, probes: Iterable[Probe], once: Once) -> None:
         self._probes = list(probes)
+        self._always = [probe for probe in self._probes if type(probe).look is not Probe.look]
         self._once = once
 
     def arm(self) -> None:
@@ -31,6 +33,18 @@ class Guard:
         for probe in tuple(self._probes):
             self._call(probe, partial(probe.before_update, optimizer))
 
+    def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
+        """At every step; what the last of the probes that want others would have the optimizer called with."""
+        changed: Changed | None = None
+        for probe in self._always:
+            try:
+                wanted = probe.look(optimizer, *(changed or (arguments, keywords)))
+            except Exception as error:
+                self.switch_off(probe, error)
+            else:
+                changed = wanted or changed
+        return changed
+
     def after_update(self, optimizer: Optimizer) -> list[Reading]:
         readings: list[Reading] = []
         for probe in tuple(self._probes):
@@ -40,6 +54,11 @@ class Guard:
     def disarm(self) -> None:
         for probe in tuple(self._probes):
             self._call(probe, probe.disarm)
+
+    def close(self) -> None:
+        self.disarm()
+        for probe in tuple(self._probes):
+            self._call(probe, probe.close)
 
     @staticmethod
     def _collect(probe: Probe, optimizer: Optimizer, readings: list[Reading]) -> None:
@@ -55,11 +74,14 @@ class Guard:
         """Tell what happened and go on without this probe."""
         if probe in self._probes:
             self._probes.remove(probe)
+        if probe in self._always:
+            self._always = [each for each in self._always if each is not probe]
         self._once.tell(
             f"probe {probe.name}",
             f"{probe.name} is no longer recorded: {type(error).__name__}: {error}. The training goes on.",
         )
         try:
             probe.disarm()
+            probe.close()
         except Exception as second:
             self._once.tell(f"disarm {probe.name}", f"{probe.name}: {type(second).__name__} when taken off: {second}")

@@ -86,9 +86,13 @@ class Journal:
             self._add(calls, tags.validation_metric(name, suite), value)
         self._recorder.put(Record(self.number, calls=[calls]))
 
-    def event(self, kind: str, details: Mapping[str, object]) -> None:
-        """Write a marker at the step last made."""
-        self._recorder.put_event(self.number, kind, details)
+    def event(self, kind: str, details: Mapping[str, object], *, step: int | None = None) -> None:
+        """Write a marker, at the step last made unless told which."""
+        self._recorder.put_event(self.number if step is None else step, kind, details)
+
+    def under_way(self, optimizer: int) -> int:
+        """The number of the step that this optimizer (its identity) is about to make, as the loop counts."""
+        return max(self.steps.current + self.steps.begins_with(optimizer) + self._offset, 0)
 
     def make_step(self, optimizer: int) -> bool:
         """One optimizer (its identity) has stepped; whether that began a new step of the training."""

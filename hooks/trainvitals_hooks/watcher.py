@@ -132,7 +132,17 @@ class Vitals:
         self._recorder = Recorder(folder or Path(), settings, self._once, self._look, sink)
         self._journal = Journal(self._recorder, self._progress, self._once, first)
         self._owners = Owners(model, optimizers)
-        context = Context(model, optimizers, self._owners, self._own, self._switch_off, selected, self._journal.event)
+        context = Context(
+            model,
+            optimizers,
+            self._owners,
+            self._own,
+            self._switch_off,
+            selected,
+            self._journal.event,
+            self._journal,
+            self._once,
+        )
         made = make_probes(context, kinds)
         self._guard = Guard(made.probes, self._once)
         self._due = self._recording = False
@@ -242,7 +252,7 @@ class Vitals:
         self._closed = True
         for handle in self._handles:
             handle.remove()
-        self._guard.disarm()
+        self._guard.close()
         for line in end_lines(self._journal.steps.made, self._own.share(), self._recorder):
             tell(line)
         _remove_if_empty(self._recorder.folder)
@@ -260,15 +270,18 @@ class Vitals:
     ) -> None:
         self.close()
 
-    def _before_update(self, optimizer: Optimizer, *_: object) -> None:
+    def _before_update(
+        self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if self._closed:
-            return
+            return None
         key = id(optimizer)
         # A subclass whose step calls that of its parent fires the hooks twice: the first end ends the step.
         self._updating.add(key)
         if self._due if self._journal.steps.begins_with(key) else self._recording:
             with _Inside(self, "step"), torch.no_grad():
                 self._guard.before_update(optimizer)
+        return self._guard.look(optimizer, arguments, keywords)
 
     def _after_update(self, optimizer: Optimizer, *_: object) -> None:
         key = id(optimizer)

@@ -63,6 +63,7 @@ ACCELERATOR_MEMORY_BYTES = "system/accelerator_memory_bytes"
 EPOCH = "progress/epoch"
 TOKENS = "progress/tokens"
 SAMPLES = "progress/samples"
+NON_FINITE_ORIGIN = "event/non_finite_origin"
 PROBE_SET_LOSS = "probe_set/loss"
 OVERHEAD_PERCENT = "monitor/overhead_pct"
 EVERY = "monitor/every"
@@ -115,6 +116,9 @@ TAGS = {
     EPOCH: Recorded("epochs", "as told to `log`"),
     TOKENS: Recorded("tokens", "tokens seen since the run began"),
     SAMPLES: Recorded("samples", "samples seen since the run began"),
+    NON_FINITE_ORIGIN: Recorded(
+        "text", "what the first NaN or infinity came from: JSON of kind, module, step and text"
+    ),
     PROBE_SET_LOSS: Recorded("as computed", "mean loss of the probe set: the same examples at every evaluation"),
     OVERHEAD_PERCENT: Recorded("%", "time inside the monitor over that of the training itself since the last record"),
     EVERY: Recorded("steps", "from one full record to the next, as the budget has it now"),

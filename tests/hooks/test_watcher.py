@@ -120,11 +120,12 @@ def test_close_leaves_no_hook_and_can_be_called_again(tmp_path, model, optimizer
     vitals.event("late")
 
 
-def test_module_hooks_are_there_only_for_recorded_steps(tmp_path, model, optimizer):
+def test_module_hooks_are_there_only_for_recorded_steps_but_for_one_that_keeps_the_input(tmp_path, model, optimizer):
     with watching(model, optimizer, tmp_path, every=4) as vitals:
         present = []
         for _ in range(8):
-            present.append(hooks_on(model) > 0)
+            present.append(hooks_on(model) > 1)
+            assert len(model._forward_pre_hooks) >= 1
             plain_steps(model, optimizer, vitals, 1)
     assert present == [True, False, False, False] * 2
 

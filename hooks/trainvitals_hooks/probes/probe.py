@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -11,9 +11,13 @@ if TYPE_CHECKING:
     from torch.nn import Module
     from torch.optim import Optimizer
 
+    from trainvitals_hooks.console import Once
+    from trainvitals_hooks.journal import Journal
     from trainvitals_hooks.own_time import OwnTime
     from trainvitals_hooks.parameters import Owners
     from trainvitals_hooks.reading import Reading
+
+    Changed = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,7 @@ class Context:
         on_error: told of what goes wrong in such a hook; it switches the probe off.
         selected: which layers have tags of their own, by name.
         mark: writes a marker of this kind, with these details, at the step just made; called in ``after_update``.
+        journal: of the run, for probes that are called at every step. once: tells the person at the terminal.
     """
 
     model: Module
@@ -35,10 +40,12 @@ class Context:
     on_error: Callable[[Probe, Exception], None]
     selected: Callable[[str], bool]
     mark: Callable[[str, Mapping[str, object]], None]
+    journal: Journal
+    once: Once
 
 
 class Probe:
-    """One measurement. Every method is called at recorded steps only; a probe does what it needs and leaves the rest.
+    """One measurement. All but ``look`` are called at recorded steps only; a probe leaves what it does not need.
 
     A probe reads tensors, and neither changes them nor draws random numbers nor waits for a device. When it raises, it
     is told once and switched off.
@@ -69,4 +76,17 @@ class Probe:
         return ()
 
     def disarm(self) -> None:
-        """After the step; nothing of the probe may stay on the model."""
+        """After the step; nothing that is needed at recorded steps only may stay on the model."""
+
+    def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
+        """Before every update, recorded or not: a few microseconds, in which no device is waited for.
+
+        Args:
+            arguments, keywords: those of ``optimizer.step``, its own among them.
+
+        Returns:
+            Others to be used in their place, as a hook of an optimizer may.
+        """
+
+    def close(self) -> None:
+        """The end of watching, or of this probe; nothing of it may stay on the model."""

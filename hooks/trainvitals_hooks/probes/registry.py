@@ -12,6 +12,7 @@ from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
 from trainvitals_hooks.probes.memory import Memory
+from trainvitals_hooks.probes.non_finite_origin import NonFiniteOrigin
 from trainvitals_hooks.probes.outputs import Outputs
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
@@ -29,6 +30,7 @@ STANDARD: tuple[type[Probe], ...] = (
     Memory,
     Wiring,
     KeptGradients,
+    NonFiniteOrigin,
 )
 FULL: tuple[type[Probe], ...] = (
     *STANDARD,

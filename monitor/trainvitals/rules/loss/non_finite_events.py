@@ -13,6 +13,7 @@ from trainvitals.maths.comparison import comparison_scale
 from trainvitals.maths.robust import mad_scale
 from trainvitals.maths.rounding import quantum
 from trainvitals.model import Series
+from trainvitals.non_finite_origin import Origin, non_finite_origin
 from trainvitals.rules.loss.diverging_loss import DivergingLoss
 from trainvitals.rules.rule import NotEnough
 from trainvitals.view import LossCurve, RunView
@@ -48,6 +49,7 @@ class Event:
         blow_up_from: the level before that rise.
         gradient_not_finite: the gradient norm was not finite either.
         outlived_by: another loss that is finite after ``first_step``.
+        origin: what the hooks found out about its origin.
     """
 
     tag: str
@@ -64,6 +66,7 @@ class Event:
     blow_up_from: float | None = None
     gradient_not_finite: bool = False
     outlived_by: str | None = None
+    origin: Origin | None = None
 
     @property
     def began(self) -> int:
@@ -73,7 +76,11 @@ class Event:
 def non_finite_events(view: RunView) -> tuple[Event, ...]:
     """Every event in the training loss and in each validation loss."""
     events = [event for loss in view.losses for event in _events(loss, view)]
-    return tuple(replace(event, outlived_by=_outlived_by(event, view)) for event in events)
+    origin = non_finite_origin(view.run)
+    return tuple(
+        replace(event, outlived_by=_outlived_by(event, view), origin=origin if _led_to(origin, event) else None)
+        for event in events
+    )
 
 
 def _events(loss: LossCurve, view: RunView) -> Iterator[Event]:
@@ -175,6 +182,13 @@ def _runaway_step(view: RunView) -> int | None:
     if isinstance(divergence, NotEnough):
         return None
     return next((finding.first_step for finding in rule.judge(divergence, rule.limits({}))), None)
+
+
+def _led_to(origin: Origin | None, event: Event) -> bool:
+    """Whether this origin is that of this event: it lies between the last finite point and the last that is not."""
+    # In a loop that logs after the update the loss is known one step before the weights show it.
+    since = -1 if event.last_finite_step is None else event.last_finite_step
+    return origin is not None and since <= origin.step <= event.last_step + 1
 
 
 def _outlived_by(event: Event, view: RunView) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from trainvitals import tags
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.loss.non_finite_events import Event, non_finite_events
@@ -31,7 +32,8 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
     finite values were above the level of the 50 before by 7 standard deviations and the factor 1.5, or where
     `diverging-loss` would have spoken; the finding is then dated from the start of the rise. Isolated values are an
     information up to `isolated_share` of all points, and a warning beyond. Zeros count where at least `zeros` of them
-    end the log and the loss was nowhere near zero before, or where the gradient norm is not finite.
+    end the log and the loss was nowhere near zero before, or where the gradient norm is not finite. Where our hooks
+    recorded the run, they traced the first NaN to the module, the loss or the data; that is quoted.
 
     False alarms
     ------------
@@ -116,7 +118,8 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
             f"{first.tag} {what} from step {first.first_step:,} on{how}",
             first_step=min(event.began for event in events),
             last_step=max(event.last_step for event in events),
-            evidence=tuple(evidence for event in events for evidence in _evidence(event)),
+            layers=_layers(events),
+            evidence=(*_origins(events), *(evidence for event in events for evidence in _evidence(event))),
         )
 
     def _isolated(self, events: list[Event], limits: Mapping[str, float]) -> Finding:
@@ -129,17 +132,31 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
             f"{worst.tag} is {worst.kind} at {worst.count:,} of {worst.points:,} points and recovers",
             first_step=min(event.first_step for event in events),
             last_step=max(event.last_step for event in events),
-            evidence=tuple(
-                Evidence(
-                    f"{event.count:,} of {event.points:,} points are {event.kind}, first at step {event.first_step:,}",
-                    signal=event.tag,
-                    value=event.count / event.points,
-                    threshold=limits["isolated_share"],
-                    step=event.first_step,
-                )
-                for event in events
-            ),
+            layers=_layers(events),
+            evidence=(*_origins(events), *(_points(event, limits) for event in events)),
         )
+
+
+def _points(event: Event, limits: Mapping[str, float]) -> Evidence:
+    return Evidence(
+        f"{event.count:,} of {event.points:,} points are {event.kind}, first at step {event.first_step:,}",
+        signal=event.tag,
+        value=event.count / event.points,
+        threshold=limits["isolated_share"],
+        step=event.first_step,
+    )
+
+
+def _layers(events: list[Event]) -> tuple[str, ...]:
+    """The module that the hooks named."""
+    named = (event.origin.module for event in events if event.origin is not None)
+    return tuple(dict.fromkeys(module for module in named if module))
+
+
+def _origins(events: list[Event]) -> Iterator[Evidence]:
+    """What the hooks found out, once, however many losses show it."""
+    for origin in dict.fromkeys(event.origin for event in events if event.origin is not None):
+        yield Evidence(f"step {origin.step:,}: {origin.text}", signal=tags.NON_FINITE_ORIGIN, step=origin.step)
 
 
 def _counts(event: Event, limits: Mapping[str, float]) -> bool:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.monitor.rules.views import findings, make_view, severities
 
+from trainvitals import tags
 from trainvitals.rules.loss.non_finite_loss import NonFiniteLoss
 from trainvitals.signals import Signals
+from trainvitals.view import RunView
 
 RULE = NonFiniteLoss()
 POINTS = 400
@@ -116,3 +121,56 @@ def test_a_loss_that_reaches_zero_by_learning_is_nothing():
 def test_nan_is_nan_in_reinforcement_learning_too_but_zeros_are_zeros():
     assert severities(RULE, view_of(NAN_FROM_3000, supervised=False)) == ["error"]
     assert findings(RULE, view_of(np.where(STEPS < 3000, LOSS, 0.0), supervised=False)) == []
+
+
+def with_origin(loss, told):
+    view = view_of(loss)
+    return RunView(replace(view.run, texts={tags.NON_FINITE_ORIGIN: told}), view.signals)
+
+
+ORIGIN = {
+    "kind": "forward",
+    "module": "blocks.2.mlp",
+    "step": 2996,
+    "text": "the forward pass of blocks.2.mlp puts out NaN",
+}
+
+
+def test_what_the_hooks_found_out_of_the_origin_is_quoted_first():
+    (finding,) = findings(RULE, with_origin(NAN_FROM_3000, json.dumps(ORIGIN)))
+    assert finding.layers == ("blocks.2.mlp",)
+    first = finding.evidence[0]
+    assert (first.text, first.signal, first.step) == (
+        "step 2,996: the forward pass of blocks.2.mlp puts out NaN",
+        "event/non_finite_origin",
+        2996,
+    )
+
+
+def test_an_origin_that_is_no_module_names_no_layer():
+    told = {key: value for key, value in ORIGIN.items() if key != "module"}
+    (finding,) = findings(RULE, with_origin(NAN_FROM_3000, json.dumps(told)))
+    assert finding.layers == ()
+    assert "2,996" in finding.evidence[0].text
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "null",
+        "[1]",
+        "{}",
+        "not json",
+        json.dumps(ORIGIN | {"step": "3000"}),
+        json.dumps(ORIGIN | {"step": True}),
+        json.dumps(ORIGIN | {"module": 3}),
+        json.dumps(ORIGIN | {"text": None}),
+        json.dumps(ORIGIN | {"step": 1000}),
+        json.dumps(ORIGIN | {"step": 10_000}),
+    ],
+)
+def test_an_origin_of_another_time_or_of_another_make_is_left_out(told):
+    (alone,) = findings(RULE, view_of(NAN_FROM_3000))
+    (finding,) = findings(RULE, with_origin(NAN_FROM_3000, told))
+    assert (finding.layers, finding.evidence[0].text) == ((), alone.evidence[0].text)

@@ -1,0 +1,81 @@
+"""A second forward pass that leaves no trace."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainvitals_hooks.forward import ModuleHook
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def undisturbed(model: nn.Module) -> Iterator[None]:
+    """The model and all random numbers are afterwards what they were before, whatever a forward pass does inside.
+
+    Put back are buffers, attributes of modules (a hidden state kept from call to call) and the states of the random
+    number generators of torch, of numpy and of Python. Hooks of this package sleep meanwhile.
+    """
+    devices = sorted({tensor.device.index or 0 for tensor in model.parameters() if tensor.device.type == "cuda"})
+    kept = [_Kept(module) for module in model.modules()]
+    of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
+    was_asleep, ModuleHook.asleep = ModuleHook.asleep, True
+    try:
+        with torch.random.fork_rng(devices), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        ModuleHook.asleep = was_asleep
+        np.random.set_state(of_numpy)  # noqa: NPY002
+        random.setstate(of_python)
+        with torch.no_grad():
+            for each in kept:
+                each.put_back()
+
+
+class _Kept:
+    """What one module holds: its attributes and buffers as they are, and the contents of the tensors among them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._attributes = dict(module.__dict__)
+        self._buffers = dict(module._buffers)
+        held = (*self._buffers.values(), *self._attributes.values())
+        self._contents = [
+            (tensor, tensor.detach().clone())
+            for tensor in held
+            if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter)
+        ]
+
+    def put_back(self) -> None:
+        _restore(self._module.__dict__, self._attributes)
+        _restore(self._module._buffers, self._buffers)
+        for tensor, content in self._contents:
+            # Written to only where it changed: a write is seen by a backward pass that is still to come.
+            if not _same(tensor, content):
+                tensor.detach().copy_(content)
+
+
+def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
+    for key in [key for key in now if key not in before]:
+        del now[key]
+    for key, value in before.items():
+        if now.get(key) is not value:
+            now[key] = value
+
+
+def _same(tensor: Tensor, content: Tensor) -> bool:
+    """Bit for bit, NaN included."""
+    if tensor.shape != content.shape or tensor.dtype != content.dtype:
+        return False
+    if not tensor.is_floating_point():
+        return torch.equal(tensor, content)
+    return bool(((tensor == content) | (tensor.isnan() & content.isnan())).all())
