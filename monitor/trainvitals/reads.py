@@ -33,6 +33,10 @@ class NotingView(RunView):
         self.asked_for: set[str] = set()
         super().__init__(run, cast("Signals", _NotingSignals(understand(run), self.asked_for)))
 
+    def recorded(self, tag: str) -> Series | None:
+        self.asked_for.add(tag)
+        return super().recorded(tag)
+
     def series(self, tag: str) -> Series:
         if any(role.tag == tag and role.role == RECORDED for role in self.signals.roles):
             self.asked_for.add(tag)

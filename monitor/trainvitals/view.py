@@ -99,6 +99,10 @@ class RunView:
         """The latest value of a tag at each step, steps strictly increasing."""
         return self.run.series[tag].latest()
 
+    def recorded(self, tag: str) -> Series | None:
+        """What stands under a tag of our own hooks, the latest value at each step; None where it was not recorded."""
+        return self.run.series[tag].latest() if tag in self.run.series else None
+
     def layers(self, kind: str) -> LayerSeries | None:
         """One per-layer signal as ``[T, L]``, or None where it was not logged."""
         if kind not in self.signals.per_layer:

@@ -102,6 +102,10 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
     "threshold without reason": ({"thresholds": (Threshold("limit", 1.0, " ", "x"),)}, "needs a reason"),
     "reads nothing known": ({"reads": ("train_los",)}, "reads train_los, which is no signal"),
     "reads in secret": ({"measure": lambda self, view: len(view.losses)}, "it reads train_loss, val_loss without"),
+    "reads a tag in secret": (
+        {"measure": lambda self, view: len(view.recorded("output/log_z") or ())},
+        "it reads output",
+    ),
     "raises": ({"measure": lambda self, view: 1 // len(view.run.series)}, "raised ZeroDivisionError"),
     "changes its input": ({"measure": scribble}, "changed the values"),
     "two answers": ({"judge": count_calls}, "two looks"),
