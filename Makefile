@@ -5,8 +5,10 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	if $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then echo $$name; break; fi; done)
 
 DEMO_VENV ?= .venv-demo
+TRAIN_VENV ?= .venv-train
 VENV ?= .venv
 DEMO_READY := $(DEMO_VENV)/.ready
+TRAIN_READY := $(TRAIN_VENV)/.ready
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m
 BENCHMARKS := real_logs injected_events plateau signals eventfile command_line
@@ -17,10 +19,10 @@ export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo environment test fast lint format bench samples clean
+.PHONY: help demo demo-train environment test fast lint format bench samples clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */make \1|/' | awk -F'|' '{printf "  %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */make \1|/' | awk -F'|' '{printf "  %-17s %s\n", $$1, $$2}'
 
 demo: $(DEMO_READY)  ## install into .venv-demo, diagnose sample_logs/, say where to look next
 	@$(DEMO_VENV)/bin/trainvitals diagnose sample_logs
@@ -30,6 +32,9 @@ demo: $(DEMO_READY)  ## install into .venv-demo, diagnose sample_logs/, say wher
 	@echo "All rules:          $(DEMO_VENV)/bin/trainvitals rules"
 	@echo "How a log was read: $(DEMO_VENV)/bin/trainvitals signals sample_logs/healthy"
 	@echo "How these runs were made: sample_logs/*/scenario.toml"
+
+demo-train: $(TRAIN_READY)  ## install into .venv-train with torch, train a sick model, follow the advice, show it healthy
+	@$(TRAIN_VENV)/bin/trainvitals demo $(SCENARIO)
 
 environment: $(READY)  ## make .venv with the development tools, and nothing else
 
@@ -56,10 +61,13 @@ samples: $(READY)  ## train the runs in sample_logs/ again
 	$(VENV)/bin/python scripts/make_samples.py
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(DEMO_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(DEMO_VENV) $(TRAIN_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 
 $(DEMO_READY): pyproject.toml
 	$(call make_environment,$(DEMO_VENV),.)
+
+$(TRAIN_READY): pyproject.toml
+	$(call make_environment,$(TRAIN_VENV),.[torch])
 
 $(READY): pyproject.toml
 	$(call make_environment,$(VENV),.[dev])

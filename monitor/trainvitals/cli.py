@@ -165,20 +165,24 @@ def explain(name: str) -> None:
 
 
 @cli.command()
-@click.option("--verbose", is_flag=True, help="All evidence, all suggestions with code.")
-def demo(verbose: bool) -> None:
-    """Diagnose the sample logs that come with trainvitals."""
-    from trainvitals.config import Config
-    from trainvitals.reporters.text_report import print_text
-    from trainvitals.samples import sample_logs
-    from trainvitals.session import diagnose_paths
+@click.argument("scenario", metavar="[SCENARIO]", required=False)
+def demo(scenario: str | None) -> None:
+    """Train a small model that goes wrong, diagnose it, follow the advice, and show it healthy. Needs torch.
 
-    folder = sample_logs()
-    diagnoses = diagnose_paths([str(folder)], Config(), on_error=_complain)
-    _print(lambda console: print_text(diagnoses, console, verbose=verbose), None)
-    click.echo(f"\nThese logs are in {folder}; how each was made is in its scenario.toml.")
-    click.echo("One of them in full:  trainvitals diagnose --verbose FOLDER")
-    click.echo("Your own runs:        trainvitals diagnose runs/")
+    The runs are written to runs/demo/. Exit status: 0 done; 1 the second run is not healthy; 2 bad usage.
+
+    \b
+    SCENARIO is one of:
+      vanishing-gradients (the default)
+      non-finite-loss
+      not-learning
+      learning-rate-exhausted
+      overfitting
+    """
+    from trainvitals.demo import find_scenario, play
+
+    if not play(find_scenario(scenario), _console()):
+        sys.exit(EXIT_FINDINGS)
 
 
 def main() -> None:

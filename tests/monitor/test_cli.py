@@ -308,14 +308,6 @@ def test_explain_of_an_unknown_rule_names_the_closest(trainvitals: Trainvitals) 
     assert "did you mean plateau" in outcome.err
 
 
-def test_demo_diagnoses_the_samples(trainvitals: Trainvitals) -> None:
-    outcome = trainvitals("demo")
-    assert outcome.status == 0
-    assert "sick" in outcome.out
-    assert "healthy" in outcome.out
-    assert "trainvitals diagnose" in outcome.out
-
-
 def test_help_and_import_load_nothing_heavy() -> None:
     code = (
         "import sys, trainvitals, trainvitals.cli\n"

@@ -42,7 +42,7 @@ COMMANDS = {
     "signals": {"path", "--train-loss", "--val-loss", "--learning-rate"},
     "rules": set(),
     "explain": {"name"},
-    "demo": {"--verbose"},
+    "demo": {"scenario"},
 }
 
 

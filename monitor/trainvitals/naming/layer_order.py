@@ -11,7 +11,7 @@ from trainvitals.naming.words import word_set
 _INPUT = word_set(
     """
     embed embedding embeddings embedder embedders emb embs wte wpe shared stem patch token pos position positional
-    inp input inputs conv_in tok
+    inp input inputs conv_in tok first
     """
 )
 _ENCODER = frozenset({"encoder", "enc", "backbone", "down", "downs", "features", "contracting", "feature"})
@@ -24,7 +24,7 @@ _FINAL_NORM = frozenset({"ln_f", "norm", "final_norm", "final_layernorm", "final
 _OUTPUT = word_set(
     """
     head heads classifier out output outputs logits logit predictor prediction predictions lm_head unembed readout
-    conv_out proj_out to_logits cls_head
+    conv_out proj_out to_logits cls_head last
     """
 )
 _PATH_BREAK = re.compile(r"[./:]")
