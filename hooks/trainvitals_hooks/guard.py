@@ -10,20 +10,27 @@ from trainvitals_hooks.probes.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from torch.optim import Optimizer
 
     from trainvitals_hooks.probes.probe import Changed
     from trainvitals_hooks.reading import Reading
+    from trainvitals_hooks.shards import Shards
 
 
 class Guard:
-    """The probes that still work. One that raises is told once, taken off the model, and not called again."""
+    """The probes that still work. One that raises is told once, taken off the model, and not called again.
 
-    def __init__(self, probes: Iterable[Probe], once: Once) -> None:
+    Args:
+        shards: what this rank holds of the parameters; a probe that knows nothing of shards cannot get at them.
+    """
+
+    def __init__(self, probes: Iterable[Probe], once: Once, shards: Shards) -> None:
         self._probes = list(probes)
         self._always = [probe for probe in self._probes if type(probe).look is not Probe.look]
         self._once = once
+        self._shards = shards
 
     def arm(self) -> None:
         for probe in tuple(self._probes):
@@ -38,7 +45,8 @@ class Guard:
         changed: Changed | None = None
         for probe in self._always:
             try:
-                wanted = probe.look(optimizer, *(changed or (arguments, keywords)))
+                with self._closed_to(probe):
+                    wanted = probe.look(optimizer, *(changed or (arguments, keywords)))
             except Exception as error:
                 self.switch_off(probe, error)
             else:
@@ -66,9 +74,13 @@ class Guard:
 
     def _call(self, probe: Probe, method: Callable[[], None]) -> None:
         try:
-            method()
+            with self._closed_to(probe):
+                method()
         except Exception as error:
             self.switch_off(probe, error)
+
+    def _closed_to(self, probe: Probe) -> AbstractContextManager[object]:
+        return self._shards.closed_to(probe.runs_on == "shards")
 
     def switch_off(self, probe: Probe, error: Exception) -> None:
         """Tell what happened and go on without this probe."""

@@ -28,14 +28,22 @@ class Journal:
 
     Args:
         first: number of the first step.
+        logs_before_step: None until it shows.
     """
 
-    def __init__(self, recorder: Recorder, progress: Progress, once: Once, first: int) -> None:
+    def __init__(
+        self,
+        recorder: Recorder,
+        progress: Progress,
+        once: Once,
+        first: int,
+        logs_before_step: bool | None = None,
+    ) -> None:
         self.steps = Steps(first)
         self._recorder = recorder
         self._progress = progress
         self._once = once
-        self._logs_before_step: bool | None = None
+        self._logs_before_step = logs_before_step
         self._offset = 0
         self._logged, self._logged_numbers = Calls(), dict[str, float]()
         self._clipped = Calls()

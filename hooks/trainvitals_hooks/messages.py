@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from trainvitals_hooks.recorder import Recorder
 
 
-def start_line(model: Module, owners: Owners, folder: Path, first: int, not_seen: Sequence[str]) -> str:
+def start_line(model: Module, owners: Owners, folder: Path, first: int, not_seen: Sequence[str], processes: int) -> str:
     """Layers, parameters, optimizers, folder, and what cannot be seen."""
     parameters = [parameter for owned in owners for parameter in owned.parameters]
     count = sum(parameter.numel() for parameter in parameters)
@@ -27,6 +27,7 @@ def start_line(model: Module, owners: Owners, folder: Path, first: int, not_seen
     return "".join(
         (
             f"watching {type(model).__name__}, {count:,} parameters in {len(parameters)} tensors, {optimizers}",
+            f", in {processes} processes" if processes > 1 else "",
             f"; recording to {shown(folder)}",
             f" from step {first:,} on" if first else "",
             f"; not seen: {'; '.join(blind)}" if blind else "",

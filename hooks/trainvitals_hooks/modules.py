@@ -34,6 +34,11 @@ def audible_leaves(model: nn.Module, selected: Callable[[str], bool]) -> list[tu
     ]
 
 
+def inside_ddp(model: nn.Module) -> nn.Module:
+    """The model that DistributedDataParallel wraps, whose layers have the names that the person gave them."""
+    return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+
+
 def is_compiled(model: nn.Module) -> bool:
     """Whether the model, or a part of it, runs as compiled code, which ignores hooks that come later."""
     if any(getattr(module, "_compiled_call_impl", None) is not None for module in model.modules()):

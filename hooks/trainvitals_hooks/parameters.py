@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 # What torch.compile, DistributedDataParallel and checkpoint wrappers put between the names of a model.
-_WRAPPERS = re.compile(r"(?:^|(?<=\.))(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)\.")
+_WRAPPERS = re.compile(
+    r"^_orig_mod\.module\.|(?:^|(?<=\.))(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)\."
+)
 
 
 def plain_name(name: str) -> str:
@@ -70,6 +73,10 @@ class Owners:
 
     def __iter__(self) -> Iterator[Owned]:
         return iter(self._of.values())
+
+    def parameters(self) -> Iterator[Parameter]:
+        """Those of all optimizers."""
+        return chain.from_iterable(owned.parameters for owned in self)
 
     def unowned(self) -> tuple[str, ...]:
         """Names of the parameters of the model that no optimizer updates."""

@@ -17,6 +17,7 @@ from trainvitals.eventfile.template import ScalarTemplate
 from trainvitals.tags import event
 from trainvitals_hooks.anomaly import Anomaly
 from trainvitals_hooks.reading import named
+from trainvitals_hooks.shared_reading import SharedReading
 from trainvitals_hooks.transfer import Transfer
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainvitals_hooks.console import Once
+    from trainvitals_hooks.ranks import Ranks
     from trainvitals_hooks.record import Record
     from trainvitals_hooks.sink import Sink
 
@@ -56,6 +58,7 @@ class Recorder:
         opening: the settings of the run, written first.
         on_values: told of the values that show an anomaly, once they are on the host.
         sink: given everything that is recorded, if anybody wants it.
+        ranks: the other processes of the training, and what they know.
     """
 
     def __init__(
@@ -64,7 +67,8 @@ class Recorder:
         opening: Mapping[str, float | str | bool | int],
         once: Once,
         on_values: Callable[[Mapping[str, float]], None],
-        sink: Sink | None = None,
+        sink: Sink | None,
+        ranks: Ranks,
     ) -> None:
         self.folder = folder
         self.written = 0
@@ -74,6 +78,7 @@ class Recorder:
         self._once = once
         self._on_values = on_values
         self._sink = sink
+        self._ranks = ranks
         self._writer: EventFileWriter | None = None
         self._transfer = Transfer()
         self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
@@ -126,6 +131,8 @@ class Recorder:
                     self._sink.take(record.step, record.numbers, record.numbers.values())
             return
         tensors = [tensor for reading in readings for tensor in reading.tensors]
+        shared = any(isinstance(reading, SharedReading) for reading in readings)
+        others = self._ranks.expect() if shared else None
 
         def deliver(arrays: list[NDArray[np.float64]]) -> None:
             parts = [named(record.numbers)] if record.numbers else []
@@ -133,14 +140,18 @@ class Recorder:
             for reading in readings:
                 last = first + len(reading.tensors)
                 try:
-                    parts.append(reading.finish(arrays[first:last]))
+                    mine = arrays[first:last]
+                    if others is not None and isinstance(reading, SharedReading):
+                        parts.append(others.conclude(reading, mine))
+                    else:
+                        parts.append(reading.finish(mine))
                 except Exception as error:
                     self._once.tell("finish", f"a part of step {record.step} is lost: {type(error).__name__}: {error}")
                 first = last
             if parts:
                 self._write(record, tuple(tags for tags, _ in parts), np.concatenate([value for _, value in parts]))
 
-        self._transfer.send(tensors, deliver)
+        self._transfer.send(tensors, deliver, others)
 
     def _write(self, record: Record, tags: tuple[tuple[str, ...], ...], value: NDArray[np.float64]) -> None:
         layout = self._layout(tags)

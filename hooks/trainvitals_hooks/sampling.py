@@ -28,10 +28,14 @@ class Sampling:
     dense: bool
 
     @classmethod
-    def of(cls, tensor: Tensor, limit: int = SAMPLE) -> Sampling:
-        """The sampling for tensors like this one, of at most ``limit`` elements."""
+    def of(cls, tensor: Tensor, limit: int = SAMPLE, typical: int | None = None) -> Sampling:
+        """The sampling for tensors like this one, of at most ``limit`` elements.
+
+        Args:
+            typical: elements by which to choose the stride, where parts of different sizes must be sampled alike.
+        """
         elements = tensor.numel()
-        stride = -(-elements // limit) or 1
+        stride = -(-(elements if typical is None else typical) // limit) or 1
         if stride > 1 and stride % 2 == 0:
             stride += 1
         return cls(tensor.shape, tensor.stride(), -(-elements // stride), stride, _is_dense(tensor))

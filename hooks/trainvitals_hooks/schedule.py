@@ -33,6 +33,15 @@ class Schedule:
         """Record these steps too, from ``first`` on."""
         self._asked = range(first, first + count)
 
+    @property
+    def plan(self) -> list[int]:
+        """Interval, first and last but one of the steps asked for: what ``follow`` needs."""
+        return [self.every, self._asked.start, self._asked.stop]
+
+    def follow(self, every: int, first: int, stop: int) -> None:
+        """Record what another schedule records."""
+        self.every, self._asked = every, range(first, stop)
+
     def spend(self, record_s: float, training_s: float) -> bool:
         """Hold the cost of one record against the budget; whether the interval changed.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -16,6 +17,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 Deliver = Callable[[list[NDArray[np.float64]]], None]
+
+
+class Others(Protocol):
+    """Numbers from elsewhere that must be there before anything is delivered."""
+
+    def have_arrived(self) -> bool:
+        """Whether there is nothing more to wait for."""
+        ...
+
+    def wait(self) -> None:
+        """Until then, or until waiting makes no sense any more."""
 
 
 @dataclass(slots=True)
@@ -27,9 +39,10 @@ class _Flight:
     places: list[list[int]]
     lengths: list[int]
     deliver: Deliver
+    others: Others | None
 
     def has_landed(self) -> bool:
-        return all(bool(event.query()) for event in self.events)
+        return all(bool(event.query()) for event in self.events) and (self.others is None or self.others.have_arrived())
 
     def land(self) -> None:
         arrays: list[NDArray[np.float64]] = [np.zeros(0)] * len(self.lengths)
@@ -52,17 +65,18 @@ class Transfer:
         """Whether nothing is under way."""
         return not self._flights
 
-    def send(self, tensors: Sequence[Tensor], deliver: Deliver) -> None:
+    def send(self, tensors: Sequence[Tensor], deliver: Deliver, others: Others | None = None) -> None:
         """Have ``deliver`` called with the numbers of each tensor, at once if they are on the host already.
 
         Args:
             tensors: of one dimension each.
             deliver: called in the order of the calls of ``send``, in this thread: now, in ``poll`` or in ``drain``.
+            others: what else must have arrived.
         """
         by_device: dict[torch.device, list[int]] = {}
         for place, tensor in enumerate(tensors):
             by_device.setdefault(tensor.device, []).append(place)
-        flight = _Flight([], [], list(by_device.values()), [len(tensor) for tensor in tensors], deliver)
+        flight = _Flight([], [], list(by_device.values()), [len(tensor) for tensor in tensors], deliver, others)
         for device, places in by_device.items():
             joined = torch.cat([tensors[place].detach().to(torch.float32) for place in places])
             if device.type == "cuda":
@@ -80,8 +94,11 @@ class Transfer:
     def drain(self) -> None:
         """Wait for everything under way and deliver it."""
         while self._flights:
-            for event in self._flights[0].events:
+            flight = self._flights[0]
+            for event in flight.events:
                 event.synchronize()
+            if flight.others is not None:
+                flight.others.wait()
             self._flights.popleft().land()
 
 

@@ -16,21 +16,25 @@ import torch
 from trainvitals import tags
 from trainvitals_hooks.anomaly import DENSE_STEPS, Anomaly
 from trainvitals_hooks.arguments import check_arguments, chosen_probes, selector, unwrapped
-from trainvitals_hooks.console import Once, tell
+from trainvitals_hooks.console import tell
 from trainvitals_hooks.folder import choose_folder
 from trainvitals_hooks.guard import Guard
 from trainvitals_hooks.journal import Journal
 from trainvitals_hooks.messages import end_lines, shown, start_line
+from trainvitals_hooks.modules import inside_ddp
 from trainvitals_hooks.own_time import OwnTime
 from trainvitals_hooks.pace import PERCENT, Pace
 from trainvitals_hooks.parameters import Owners
 from trainvitals_hooks.probes.probe import Context
 from trainvitals_hooks.probes.registry import make_probes
 from trainvitals_hooks.progress import Progress
+from trainvitals_hooks.ranks import OtherRank, Ranks, ranks_of_training
 from trainvitals_hooks.recorder import Recorder
 from trainvitals_hooks.resume import last_step
 from trainvitals_hooks.schedule import Schedule
+from trainvitals_hooks.sender import Sender
 from trainvitals_hooks.settings_of_run import settings_of_run
+from trainvitals_hooks.shards import Shards
 from trainvitals_hooks.sink import OnRecord, Sink
 
 if TYPE_CHECKING:
@@ -80,15 +84,18 @@ def watch(
     """
     given = tuple(optimizer) if isinstance(optimizer, Iterable) else (optimizer,)
     optimizers: Any = tuple(unwrapped(each) for each in given)
+    model = inside_ddp(model)
     check_arguments(optimizers, every=every, budget=budget)
     kinds = chosen_probes(signals)
     selected = selector(layers)
     _close_watchers_of(optimizers)
+    ranks = ranks_of_training()
     folder: Path | None = None
     first = 0
     try:
-        folder = choose_folder(logdir, resume=resume)
-        first = last_step(folder) + 1 if resume and logdir is not None else 0
+        if ranks.writes:
+            folder = choose_folder(logdir, resume=resume)
+            first = last_step(folder) + 1 if resume and logdir is not None else 0
     except OSError as error:
         tell(f"{error.filename or logdir}: {error.strerror or error}. Nothing will be recorded; the training goes on.")
     return Vitals(
@@ -101,6 +108,7 @@ def watch(
         budget=budget,
         selected=selected,
         on_record=on_record,
+        ranks=ranks,
     )
 
 
@@ -119,9 +127,11 @@ class Vitals:
         budget: float,
         selected: Callable[[str], bool],
         on_record: OnRecord | None,
+        ranks: Ranks,
     ) -> None:
         self._closed = True
-        self._once = Once()
+        self._ranks = ranks
+        self._once = ranks.once
         self._own = OwnTime()
         self._progress = Progress()
         self._schedule = Schedule(every, budget)
@@ -129,9 +139,15 @@ class Vitals:
         self._anomaly = Anomaly()
         settings = settings_of_run(model, optimizers, every=every, signals=[kind.name for kind in kinds])
         sink = None if on_record is None else Sink(on_record, self._once)
-        self._recorder = Recorder(folder or Path(), settings, self._once, self._look, sink)
-        self._journal = Journal(self._recorder, self._progress, self._once, first)
+        if isinstance(ranks, OtherRank):
+            self._recorder: Recorder = Sender(ranks)
+        else:
+            self._recorder = Recorder(folder or Path(), settings, self._once, self._look, sink, ranks)
+        # A rank that does not write has nothing to wait for, unless another optimizer's step belongs to the record.
+        at_once = None if ranks.writes else len(optimizers) == 1
+        self._journal = Journal(self._recorder, self._progress, self._once, first, at_once)
         self._owners = Owners(model, optimizers)
+        shards = Shards(self._owners.parameters(), ranks.rank, ranks.size)
         context = Context(
             model,
             optimizers,
@@ -139,31 +155,34 @@ class Vitals:
             self._own,
             self._switch_off,
             selected,
+            ranks,
+            shards,
             self._journal.event,
             self._journal,
             self._once,
         )
         made = make_probes(context, kinds)
-        self._guard = Guard(made.probes, self._once)
+        self._guard = Guard(made.probes, self._once, shards)
         self._due = self._recording = False
         self._updating: set[int] = set()
         self._own_at_last_step_s = self._last_record_s = 0.0
         self._handles: list[Any] = []
-        if folder is None:
+        if folder is None and ranks.writes:
             return
         self._closed = False
-        if first:
+        if folder is not None and first:
             self._recorder.continue_at(folder, first)
         for optimizer in optimizers:
             self._handles.append(optimizer.register_step_pre_hook(self._before_update))
             self._handles.append(optimizer.register_step_post_hook(self._after_update))
         self._prepare_next()
         _open.add(self)
-        tell(start_line(model, self._owners, folder, first, made.not_seen))
+        if folder is not None:
+            tell(start_line(model, self._owners, folder, first, made.not_seen, ranks.size))
 
     @property
     def folder(self) -> Path:
-        """Where the event file lies."""
+        """Where the event file lies; only rank 0 of several has one."""
         return self._recorder.folder
 
     @property
@@ -250,9 +269,12 @@ class Vitals:
         with _Inside(self, "close"):
             self._recorder.close()
         self._closed = True
+        self._ranks.close()
         for handle in self._handles:
             handle.remove()
         self._guard.close()
+        if not self._ranks.writes:
+            return
         for line in end_lines(self._journal.steps.made, self._own.share(), self._recorder):
             tell(line)
         _remove_if_empty(self._recorder.folder)
@@ -297,6 +319,7 @@ class Vitals:
     def _step_made(self, optimizer: Optimizer) -> None:
         new = self._journal.make_step(id(optimizer))
         if new:
+            self._ranks.step_made()
             self._pace.count_step()
             self._recording = self._due
             if self._recording:
@@ -311,15 +334,16 @@ class Vitals:
     def _account(self) -> None:
         """Write the pace, and hold the cost of the last record against the budget."""
         numbers, training_s = self._pace.take()
-        self._journal.add(numbers=numbers)
-        if training_s and self._schedule.spend(self._last_record_s, training_s):
+        readings = self._ranks.step_time(numbers[tags.STEP_TIME_S]) if numbers else []
+        self._journal.add(readings, numbers)
+        if training_s and self._ranks.writes and self._schedule.spend(self._last_record_s, training_s):
             every, cost = self._schedule.every, PERCENT * self._last_record_s / training_s
             self._journal.add(numbers={tags.EVERY: float(every)})
             self._journal.event("recording_interval", {"every": every, "cost_of_last_record_pct": round(cost, 2)})
 
     def _prepare_next(self) -> None:
-        was_due, next_step = self._due, self._journal.steps.current + 1
-        self._due = self._schedule.due(next_step)
+        self._ranks.agree(self._schedule, self._journal.steps)
+        was_due, self._due = self._due, self._schedule.due(self._journal.steps.current + 1)
         if self._due:
             self._guard.arm()
         elif was_due:
@@ -329,6 +353,7 @@ class Vitals:
         if self._anomaly.begins(values):
             # The step after the one under way is the first that can still be prepared for.
             self._schedule.ask_for(self._journal.steps.current + 2, DENSE_STEPS)
+            self._ranks.agree(self._schedule, self._journal.steps)
 
     def _continue(self, state: Mapping[str, Any]) -> None:
         first = operator.index(state["next_step"])
@@ -340,7 +365,8 @@ class Vitals:
         self._journal.continue_at(first)
         self._recording = False
         self._prepare_next()
-        tell(f"goes on at step {first:,} in {shown(self._recorder.folder)}")
+        if self._ranks.writes:
+            tell(f"goes on at step {first:,} in {shown(self._recorder.folder)}")
 
     def _switch_off(self, probe: Probe, error: Exception) -> None:
         self._guard.switch_off(probe, error)

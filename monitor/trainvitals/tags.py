@@ -172,6 +172,12 @@ def of_optimizer(tag: str, number: int) -> str:
     return f"{group}/optimizer{number}/{name}"
 
 
+def of_rank(tag: str, rank: int) -> str:
+    """The tag of a quantity that each process of a training has: ``system/rank1/step_time_s``."""
+    group, _, name = tag.partition("/")
+    return f"{group}/rank{rank}/{name}"
+
+
 def train_metric(name: str, domain: str = "") -> str:
     """The tag of one quantity of the training data, of all of it or of one domain."""
     return f"train/{domain}/{name}" if domain else f"train/{name}"

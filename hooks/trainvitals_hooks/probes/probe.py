@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from trainvitals_hooks.journal import Journal
     from trainvitals_hooks.own_time import OwnTime
     from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.ranks import Ranks
     from trainvitals_hooks.reading import Reading
+    from trainvitals_hooks.shards import Shards
 
     Changed = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -29,6 +31,7 @@ class Context:
         own: told of the time spent in hooks on modules, which no one else counts.
         on_error: told of what goes wrong in such a hook; it switches the probe off.
         selected: which layers have tags of their own, by name.
+        ranks: the processes of the training. shards: what this one holds of each parameter.
         mark: writes a marker of this kind, with these details, at the step just made; called in ``after_update``.
         journal: of the run, for probes that are called at every step. once: tells the person at the terminal.
     """
@@ -39,6 +42,8 @@ class Context:
     own: OwnTime
     on_error: Callable[[Probe, Exception], None]
     selected: Callable[[str], bool]
+    ranks: Ranks
+    shards: Shards
     mark: Callable[[str, Mapping[str, object]], None]
     journal: Journal
     once: Once
@@ -54,11 +59,14 @@ class Probe:
         name: snake case, as in ``watch(signals=[...])``.
         writes: the tags, or kinds of per-layer tags, that it records.
         hears_modules: whether it hangs hooks on modules, which compiled code ignores.
+        runs_on: the ranks that it runs on: ``first``; ``shards``, all of them where each holds a part of the
+            parameters, which it knows how to measure; ``several``, all of them where there is more than one.
     """
 
     name: ClassVar[str]
     writes: ClassVar[tuple[str, ...]]
     hears_modules: ClassVar[bool] = False
+    runs_on: ClassVar[Literal["first", "shards", "several"]] = "first"
 
     @classmethod
     def of(cls, context: Context) -> Self:

@@ -17,6 +17,7 @@ from trainvitals_hooks.probes.outputs import Outputs
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 from trainvitals_hooks.probes.wiring import Wiring
+from trainvitals_hooks.shards import flattens_parameters
 
 if TYPE_CHECKING:
     from trainvitals_hooks.probes.probe import Context, Probe
@@ -61,8 +62,22 @@ def chosen(signals: str | Iterable[str]) -> tuple[type[Probe], ...]:
 
 
 def make_probes(context: Context, kinds: Iterable[type[Probe]]) -> Probes:
-    """These probes for this training, without those that would hang hooks on compiled modules."""
-    compiled = is_compiled(context.model)
-    deaf = [kind.name for kind in kinds if kind.hears_modules and compiled]
-    not_seen = (f"{', '.join(deaf)}, because the model is compiled",) if deaf else ()
-    return Probes(tuple(kind.of(context) for kind in kinds if kind.name not in deaf), not_seen)
+    """The probes of this rank, without those that would hang hooks on compiled modules or see a part of each weight."""
+    kinds = [kind for kind in kinds if _runs_here(kind, context)]
+    deaf = [kind for kind in kinds if kind.hears_modules and is_compiled(context.model)]
+    blind = [kind for kind in kinds if kind.runs_on == "shards" and _cannot_add_up(context)]
+    reasons = {"because the model is compiled": deaf, "because only a part of the parameters is here": blind}
+    return Probes(
+        tuple(kind.of(context) for kind in kinds if kind not in deaf and kind not in blind),
+        tuple(f"{', '.join(kind.name for kind in kinds)}, {why}" for why, kinds in reasons.items() if kinds),
+    )
+
+
+def _runs_here(kind: type[Probe], context: Context) -> bool:
+    if kind.runs_on == "several":
+        return context.ranks.size > 1
+    return context.ranks.writes or (kind.runs_on == "shards" and context.shards.any)
+
+
+def _cannot_add_up(context: Context) -> bool:
+    return flattens_parameters(context.model) or (context.shards.any and not context.ranks.are_in_reach)

@@ -18,6 +18,7 @@ from trainvitals_hooks.norms import in_order, norms
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags
 from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.shared_reading import of_whole_tensors
 from trainvitals_hooks.still import Still
 from trainvitals_hooks.wiring_marks import WiringMarks
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.shards import Shards
 
 
 @dataclass(slots=True)
@@ -56,16 +58,18 @@ class UpdateRatio(Probe):
 
     name = "update_ratio"
     writes = ("update_ratio", tags.NOT_MOVED)
+    runs_on = "shards"
 
-    def __init__(self, owners: Owners, selected: Callable[[str], bool], marks: WiringMarks) -> None:
+    def __init__(self, owners: Owners, selected: Callable[[str], bool], marks: WiringMarks, shards: Shards) -> None:
         self._owners = owners
         self._selected = selected
         self._marks = marks
+        self._shards = shards
         self._sampled: dict[int, _Sampled] = {}
 
     @classmethod
     def of(cls, context: Context) -> Self:
-        return cls(context.owners, context.selected, WiringMarks(context.mark))
+        return cls(context.owners, context.selected, WiringMarks(context.mark), context.shards)
 
     def before_update(self, optimizer: Optimizer) -> None:
         sampled = self._current(optimizer)
@@ -78,10 +82,11 @@ class UpdateRatio(Probe):
         if sampled is None or not sampled.taken:
             return ()
         sampled.taken = False
+        held = self._shards.held(sampled.parameters)
         moved = [
             index
             for index, parameter in enumerate(sampled.parameters)
-            if parameter.grad is not None and parameter.data_ptr() == sampled.addresses[index]
+            if parameter.grad is not None and held[index].data_ptr() == sampled.addresses[index]
         ]
         if not moved:
             return ()
@@ -104,7 +109,11 @@ class UpdateRatio(Probe):
             layers = names if len(sized) == len(names) else tuple(names[index] for index in sized)
             return layer_tags("update_ratio", layers), updates[sized] / sizes[sized]
 
-        return [Reading([*size, *update], finish), still.look(not_moved, optimizer, names, parameters, now)]
+        ratio = of_whole_tensors(Reading([*size, *update], finish), ("update_ratio", *names), self._shards.ranks)
+        if self._shards.any:
+            # Whether a parameter stands still takes gradients at its sample, on all ranks that hold some of it.
+            return [ratio]
+        return [ratio, still.look(not_moved, optimizer, names, parameters, now)]
 
     def disarm(self) -> None:
         for sampled in self._sampled.values():
@@ -120,11 +129,15 @@ class UpdateRatio(Probe):
             for name, parameter in zip(owned.named, owned.parameters, strict=True)
             if self._selected(name) and parameter.requires_grad and parameter.numel()
         ]
-        addresses = [parameter.data_ptr() for _, parameter in chosen]
+        held = self._shards.held([parameter for _, parameter in chosen])
+        addresses = [part.data_ptr() for part in held]
         known = self._sampled.get(id(optimizer))
         if known is not None and known.addresses == addresses:
             return known
-        now = [Sampling.of(parameter).of_tensor(parameter) for _, parameter in chosen]
+        now = [
+            Sampling.of(part, typical=self._shards.typical_size(parameter)).of_tensor(part)
+            for (_, parameter), part in zip(chosen, held, strict=True)
+        ]
         sampled = _Sampled(
             names=tuple(name for name, _ in chosen),
             parameters=tuple(parameter for _, parameter in chosen),

@@ -15,6 +15,7 @@ from trainvitals import tags
 from trainvitals_hooks.norms import Places, in_order, norms
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags, named
+from trainvitals_hooks.shared_reading import of_whole_tensors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from trainvitals_hooks.parameters import Owned, Owners
+    from trainvitals_hooks.shards import Shards
 
 
 _NON_FINITE = {"grad_norm": tags.NON_FINITE_GRADIENTS, "weight_norm": tags.NON_FINITE_WEIGHTS}
@@ -44,15 +46,17 @@ class WeightsAndGradients(Probe):
         tags.NON_FINITE_GRADIENTS,
         tags.NON_FINITE_WEIGHTS,
     )
+    runs_on = "shards"
 
-    def __init__(self, owners: Owners, selected: Callable[[str], bool]) -> None:
+    def __init__(self, owners: Owners, selected: Callable[[str], bool], shards: Shards) -> None:
         self._owners = owners
         self._selected = selected
+        self._shards = shards
         self._chosen_of: dict[tuple[str, ...], list[int]] = {}
 
     @classmethod
     def of(cls, context: Context) -> Self:
-        return cls(context.owners, context.selected)
+        return cls(context.owners, context.selected, context.shards)
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
         owned = self._owners.of(optimizer)
@@ -61,10 +65,10 @@ class WeightsAndGradients(Probe):
             for name, parameter in zip(owned.named, owned.parameters, strict=True)
             if parameter.grad is not None
         ]
-        readings = [self._reading("weight_norm", owned, owned.named, *norms(owned.parameters))]
+        readings = [self._reading("weight_norm", owned, owned.named, *norms(self._shards.held(owned.parameters)))]
         if with_gradient:
             names = tuple(name for name, _ in with_gradient)
-            gradients = norms([gradient for _, gradient in with_gradient])
+            gradients = norms(self._shards.held([gradient for _, gradient in with_gradient]))
             readings.append(self._reading("grad_norm", owned, names, *gradients))
         return readings
 
@@ -85,7 +89,7 @@ class WeightsAndGradients(Probe):
             whole_tags, whole_value = named(whole)
             return (*layer_tags(kind, layers), *whole_tags), np.concatenate((value[chosen], whole_value))
 
-        return Reading(tensors, finish)
+        return of_whole_tensors(Reading(tensors, finish), (kind, *names), self._shards.ranks)
 
     def _chosen(self, names: tuple[str, ...]) -> list[int]:
         if names not in self._chosen_of:
