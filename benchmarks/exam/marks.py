@@ -9,8 +9,6 @@ import numpy as np
 from benchmarks.exam.cases import Case
 from benchmarks.intervals import wilson
 
-PREFIXES = ("0.25", "0.5", "0.75", "1.0")
-EARLY = PREFIXES[:-1]
 HELD_OUT_LABELS = {False: "development", True: "held out"}
 
 
@@ -19,12 +17,16 @@ class Marked:
     """One run with what was said of it.
 
     Args:
-        looks: by prefix: ``alarms``, ``notes``, ``causes``, ``status``. opened: step of the first accepted warning.
+        judge: who said it: ours on the ``watched`` or the ``plain`` log, or the name of a peer.
+        sees: which of the two logs the judge was given.
+        looks: by prefix, the whole run under "1.0": ``alarms``, ``notes``, ``causes``, ``status``.
+        opened: step of the first accepted warning.
         onset, steps: of the fault, and of the whole training.
     """
 
     case: Case
-    log: str
+    judge: str
+    sees: str
     onset: int
     steps: int
     looks: dict[str, dict[str, list[str] | str]]
@@ -59,15 +61,12 @@ class Marked:
 
     @property
     def ever_opened(self) -> bool:
-        return any(self.alarms(look) for look in PREFIXES)
+        return any(self.alarms(look) for look in self.looks)
 
     def vanished(self) -> list[str]:
         """Names of warnings that stood at an earlier look and not at the end."""
-        early = set().union(*(self.alarms(look) for look in EARLY))
+        early = set().union(*(self.alarms(look) for look in self.looks))
         return sorted(early - self.alarms())
-
-    def opened_early(self) -> int:
-        return len(set().union(*(self.alarms(look) for look in EARLY)))
 
     def has_cause_among(self, first: int) -> bool:
         assert self.case.fault is not None
@@ -76,7 +75,7 @@ class Marked:
     @property
     def _knowledge(self):
         assert self.case.fault is not None
-        return getattr(self.case.fault, self.log)
+        return getattr(self.case.fault, self.sees)
 
 
 def clustered(hits: list[bool], tasks: list[str]) -> str:
@@ -89,9 +88,8 @@ def clustered(hits: list[bool], tasks: list[str]) -> str:
     if not n:
         return "0 of 0"
     effective = n / _design_effect(np.asarray(hits, float), np.asarray(tasks))
-    scale = effective / n
     low, high = _wilson_of_share(k / n, effective)
-    return f"{k} of {n} ({100 * k / n:.0f} %, {100 * low:.0f}-{100 * high:.0f} %)" if scale else f"{k} of {n}"
+    return f"{k} of {n} ({100 * k / n:.0f} %, {100 * low:.0f}-{100 * high:.0f} %)"
 
 
 def _wilson_of_share(share: float, n: float) -> tuple[float, float]:

@@ -15,15 +15,13 @@ def _rate(marked: list[Marked], hit: Callable[[Marked], bool]) -> str:
 
 
 def summary(marked: list[Marked]) -> Lines:
-    """The bars of the exam, watched and plain side by side."""
-    yield "| | watched | plain |"
-    yield "|---|---|---|"
+    """The bars of the exam, all judges side by side."""
+    judges = list(dict.fromkeys(mark.judge for mark in marked))
+    yield f"| | {' | '.join(judges)} |"
+    yield "|---" * (len(judges) + 1) + "|"
     for title, row in ROWS.items():
-        yield (
-            f"| {title} | "
-            + " | ".join(row([m for m in marked if m.log == log]) for log in ("watched", "plain"))
-            + " |"
-        )
+        cells = [row([mark for mark in marked if mark.judge == judge]) for judge in judges]
+        yield f"| {title} | {' | '.join(cells)} |"
 
 
 def _healthy(marked: list[Marked]) -> list[Marked]:
@@ -88,7 +86,7 @@ def by_fault(marked: list[Marked]) -> Lines:
     yield "| fault | log | knowable | found | cause first | precision | said besides |"
     yield "|---|---|---|---|---|---|---|"
     for log in ("watched", "plain"):
-        of_log = [mark for mark in marked if mark.log == log]
+        of_log = [mark for mark in marked if mark.judge == log]
         scores = f_scores(of_log)
         for name in sorted(scores):
             own = [mark for mark in of_log if mark.case.fault and mark.case.fault.name == name]
@@ -103,11 +101,14 @@ def by_fault(marked: list[Marked]) -> Lines:
 
 def misses_and_false_alarms(marked: list[Marked]) -> Lines:
     """By name, so that each can be looked at."""
+    marked = [mark for mark in marked if mark.judge == mark.sees]
     for mark in _healthy(marked):
         if mark.ever_opened:
             opened = {look: ", ".join(sorted(mark.alarms(look))) for look in mark.looks if mark.alarms(look)}
-            yield f"- false alarm: {mark.case.name} ({mark.log}): " + "; ".join(f"{k}: {v}" for k, v in opened.items())
+            yield f"- false alarm: {mark.case.name} ({mark.judge}): " + "; ".join(
+                f"{k}: {v}" for k, v in opened.items()
+            )
     for mark in _faulty(marked):
         if mark.knowable and not mark.found:
             said = ", ".join(sorted(mark.alarms())) or mark.looks["1.0"]["status"]
-            yield f"- missed: {mark.case.name} ({mark.log}): {said}"
+            yield f"- missed: {mark.case.name} ({mark.judge}): {said}"

@@ -19,7 +19,9 @@ EMPTY = {"alarms": [], "notes": [], "causes": [], "status": "healthy"}
 
 def marked(case, *alarms):
     look = EMPTY | {"alarms": list(alarms)}
-    return Marked(case, "watched", 0, 100, dict.fromkeys(("0.25", "0.5", "0.75"), EMPTY) | {"1.0": look}, None)
+    return Marked(
+        case, "watched", "watched", 0, 100, dict.fromkeys(("0.25", "0.5", "0.75"), EMPTY) | {"1.0": look}, None
+    )
 
 
 def test_it_has_as_many_faults_seeds_and_healthy_runs_as_a_rate_needs():
