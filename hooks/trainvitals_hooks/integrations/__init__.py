@@ -1,0 +1,1 @@
+"""Training frameworks, watched by their own means: one a module, loaded by whoever imports that module."""
