@@ -30,11 +30,13 @@ class RowSampling:
         picked, rows, units = [], 1, 0
         for axis, size in enumerate(output.shape):
             if axis == unit_axis:
-                count = units = min(size, most_units)
+                # Neighbours: they mostly lie side by side in memory.
+                units = min(size, most_units)
+                picked.append(slice((size - units) // 2, (size + units) // 2))
             else:
                 count = min(size, most_rows // rows)
                 rows *= count
-            picked.append(_spread(size, count))
+                picked.append(_spread(size, count))
         return cls(output.shape, unit_axis, tuple(picked), rows, units)
 
     def of_tensor(self, output: Tensor) -> Tensor:

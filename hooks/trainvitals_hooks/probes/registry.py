@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
+from trainvitals_hooks.probes.effective_rank import EffectiveRank
 from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
 from trainvitals_hooks.probes.memory import Memory
 from trainvitals_hooks.probes.non_finite_origin import NonFiniteOrigin
 from trainvitals_hooks.probes.outputs import Outputs
+from trainvitals_hooks.probes.unit_similarity import UnitSimilarity
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 from trainvitals_hooks.probes.wiring import Wiring
@@ -36,6 +38,8 @@ STANDARD: tuple[type[Probe], ...] = (
 FULL: tuple[type[Probe], ...] = (
     *STANDARD,
     Outputs,
+    EffectiveRank,
+    UnitSimilarity,
 )
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
