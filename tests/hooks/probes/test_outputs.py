@@ -75,7 +75,7 @@ def test_logits_are_found_in_whatever_the_model_returns(tmp_path, wrap):
 
 
 def test_the_classes_of_an_image_are_its_second_axis(tmp_path):
-    logits = torch.randn(2, 5, 4, 8)
+    logits = torch.randn(2, 5, 4, 4)
     rows = logits.permute(0, 2, 3, 1).reshape(-1, 5)
     found = first_record(logits, tmp_path)
     assert found["output/log_z"] == pytest.approx(log_z(rows), rel=1e-5)
@@ -86,8 +86,8 @@ def test_of_many_rows_a_sample_comes_close_to_all(tmp_path):
     logits = 2 * torch.randn(8, 200, 50)
     found = first_record(logits, tmp_path)
     per_row = logits.double().logsumexp(-1)
-    # Four standard errors of the mean of 64 rows.
-    assert found["output/log_z"] == pytest.approx(per_row.mean().item(), abs=4 * per_row.std().item() / 8)
+    # Four standard errors of the mean of 32 rows.
+    assert found["output/log_z"] == pytest.approx(per_row.mean().item(), abs=4 * per_row.std().item() / math.sqrt(32))
     assert found["output/log_z"] != pytest.approx(per_row.mean().item(), abs=1e-9)
 
 
