@@ -77,6 +77,8 @@ class Journal:
         if samples is not None:
             self._progress.samples += float(samples)
             numbers[tags.SAMPLES] = self._progress.samples
+        if domain:
+            numbers |= self._progress.of_domain(domain, tokens=tokens, samples=samples)
         for name, value in metrics.items():
             self._add(self._logged, tags.train_metric(name), value)
             if domain:
@@ -93,6 +95,10 @@ class Journal:
         for name, value in metrics.items():
             self._add(calls, tags.validation_metric(name, suite), value)
         self._recorder.put(Record(self.number, calls=[calls]))
+
+    def write_now(self, readings: Sequence[Reading]) -> None:
+        """Write what was measured at the step last made, outside of its record."""
+        self._recorder.put(Record(self.number, readings=list(readings)))
 
     def event(self, kind: str, details: Mapping[str, object], *, step: int | None = None) -> None:
         """Write a marker, at the step last made unless told which."""

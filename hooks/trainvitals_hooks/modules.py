@@ -22,6 +22,9 @@ _TELLS_NOTHING = (
     *(nn.Sequential, nn.modules.loss._Loss, torch.jit.ScriptModule),
 )
 
+_COMMUNICATING = ("SyncBatchNorm", "FullyShardedDataParallel", "FSDP", "PipelineStage")
+"""Modules, by the beginning of a class's name, whose forward pass waits for other processes."""
+
 
 def audible_leaves(model: nn.Module, selected: Callable[[str], bool]) -> list[tuple[str, nn.Module]]:
     """Name and module of every leaf whose output is worth a look; a module used in several places comes once."""
@@ -46,3 +49,21 @@ def is_compiled(model: nn.Module) -> bool:
     dynamo = sys.modules.get("torch._dynamo.eval_frame")
     optimized = getattr(dynamo, "OptimizedModule", None)
     return optimized is not None and any(isinstance(module, optimized) for module in model.modules())
+
+
+def communicates(model: nn.Module) -> bool:
+    """Whether a forward pass of this model waits for other processes: all of them must run it, or none."""
+    return any(
+        type(module).__name__.startswith(_COMMUNICATING) for each in (model, eager(model)) for module in each.modules()
+    )
+
+
+def eager(model: nn.Module) -> nn.Module:
+    """The model without what compiles it or exchanges its gradients: the same numbers, by itself."""
+    while True:
+        inner = model._modules.get("_orig_mod")
+        if inner is None and isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
+            inner = model.module
+        if not isinstance(inner, nn.Module):
+            return model
+        model = inner

@@ -25,6 +25,7 @@ from trainvitals_hooks.modules import inside_ddp
 from trainvitals_hooks.own_time import OwnTime
 from trainvitals_hooks.pace import PERCENT, Pace
 from trainvitals_hooks.parameters import Owners
+from trainvitals_hooks.probe_set import PerExampleLoss, ProbeSet
 from trainvitals_hooks.probes.probe import Context
 from trainvitals_hooks.probes.registry import make_probes
 from trainvitals_hooks.progress import Progress
@@ -163,6 +164,7 @@ class Vitals:
         )
         made = make_probes(context, kinds)
         self._guard = Guard(made.probes, self._once, shards)
+        self._probe_set = ProbeSet(model, self._journal, self._once, budget)
         self._due = self._recording = False
         self._updating: set[int] = set()
         self._own_at_last_step_s = self._last_record_s = 0.0
@@ -226,6 +228,23 @@ class Vitals:
         with _Inside(self, "log_validation") as awake:
             if awake:
                 self._journal.log_validation(metrics, suite)
+                self._own_at_last_step_s += self._probe_set.at_validation()
+
+    def probe_set(self, batch: Any, per_example_loss: PerExampleLoss) -> None:
+        """Evaluate the same examples again and again, and keep the loss of each.
+
+        They are evaluated at each ``log_validation``; in a loop that never calls it, as often as the budget allows. The
+        model is in evaluation mode and without gradients then, and afterwards as it was, random numbers included. Two
+        evaluations are compared example by example, which takes a hundredth of the examples that a validation needs to
+        see the same difference: 256 to 1024 are enough. They should be held out, and from every domain.
+
+        Args:
+            batch: whatever ``per_example_loss`` takes; it is held on to, and must not change.
+            per_example_loss: from the model and the batch to the loss of each example, ``[K]``.
+        """
+        with _Inside(self, "probe_set") as awake:
+            if awake:
+                self._probe_set.use(batch, per_example_loss)
 
     def event(self, kind: str, **details: Any) -> None:
         """Mark what happened here: ``checkpoint``, ``data_switch``, ``intervention``, whatever may explain a curve."""
@@ -251,6 +270,7 @@ class Vitals:
             "next_step": self._journal.number + 1,
             "tokens": self._progress.tokens,
             "samples": self._progress.samples,
+            "domains": dict(self._progress.domains),
             "folder": str(self._recorder.folder),
         }
 
@@ -327,6 +347,8 @@ class Vitals:
         if self._recording:
             with torch.no_grad():
                 self._journal.add(self._guard.after_update(optimizer))
+            if new:
+                self._own_at_last_step_s += self._probe_set.at_record()
         if new:
             self._prepare_next()
         self._journal.settle()
@@ -358,6 +380,7 @@ class Vitals:
     def _continue(self, state: Mapping[str, Any]) -> None:
         first = operator.index(state["next_step"])
         self._progress.tokens, self._progress.samples = float(state["tokens"]), float(state["samples"])
+        self._progress.domains = dict(state.get("domains", {}))
         before, theirs = self._recorder.folder, Path(state["folder"])
         self._recorder.continue_at(theirs if theirs.is_dir() else before, first)
         if before != self._recorder.folder:

@@ -25,10 +25,13 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     number generators of torch, of numpy and of Python. Hooks of this package sleep meanwhile.
     """
     devices = sorted({tensor.device.index or 0 for tensor in model.parameters() if tensor.device.type == "cuda"})
+    copies: dict[int, Tensor] = {}
     kept = [_Kept(module) for module in model.modules()]
     of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
     was_asleep, ModuleHook.asleep = ModuleHook.asleep, True
     try:
+        for each in kept:
+            each.put_in_copies(copies)
         with torch.random.fork_rng(devices), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
@@ -36,32 +39,29 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         ModuleHook.asleep = was_asleep
         np.random.set_state(of_numpy)  # noqa: NPY002
         random.setstate(of_python)
-        with torch.no_grad():
-            for each in kept:
-                each.put_back()
+        for each in kept:
+            each.put_back()
 
 
 class _Kept:
-    """What one module holds: its attributes and buffers as they are, and the contents of the tensors among them."""
+    """What one module holds."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
         self._attributes = dict(module.__dict__)
         self._buffers = dict(module._buffers)
-        held = (*self._buffers.values(), *self._attributes.values())
-        self._contents = [
-            (tensor, tensor.detach().clone())
-            for tensor in held
-            if isinstance(tensor, Tensor) and not isinstance(tensor, nn.Parameter)
-        ]
+
+    def put_in_copies(self, copies: dict[int, Tensor]) -> None:
+        """Copies take the place of tensors that are no parameters; what modules share they go on to share."""
+        # The originals are not written to and back: a backward pass that is still to come would notice.
+        for values in (self._module.__dict__, self._module._buffers):
+            for key, value in values.items():
+                if isinstance(value, Tensor) and not isinstance(value, nn.Parameter):
+                    values[key] = copies.setdefault(id(value), value.detach().clone())
 
     def put_back(self) -> None:
         _restore(self._module.__dict__, self._attributes)
         _restore(self._module._buffers, self._buffers)
-        for tensor, content in self._contents:
-            # Written to only where it changed: a write is seen by a backward pass that is still to come.
-            if not _same(tensor, content):
-                tensor.detach().copy_(content)
 
 
 def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
@@ -70,12 +70,3 @@ def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:
     for key, value in before.items():
         if now.get(key) is not value:
             now[key] = value
-
-
-def _same(tensor: Tensor, content: Tensor) -> bool:
-    """Bit for bit, NaN included."""
-    if tensor.shape != content.shape or tensor.dtype != content.dtype:
-        return False
-    if not tensor.is_floating_point():
-        return torch.equal(tensor, content)
-    return bool(((tensor == content) | (tensor.isnan() & content.isnan())).all())

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trainvitals import tags
-from trainvitals_hooks.modules import is_compiled
+from trainvitals_hooks.modules import communicates, eager, is_compiled
 from trainvitals_hooks.origin.last_call import LastCall
 from trainvitals_hooks.origin.verdict import Verdict, bad_parameters, of_call, of_weights
 from trainvitals_hooks.probes.probe import Context, Probe
@@ -44,8 +44,6 @@ FEW = 64
 """So few are brought to Python and added there in less time than one operation of torch takes."""
 MOST_REPORTS = 10
 """Each costs a forward pass. A training that goes wrong more often has a reason that the first ones name."""
-COMMUNICATING = ("SyncBatchNorm", "FullyShardedDataParallel", "FSDP", "PipelineStage")
-"""Modules, by the beginning of a class's name, whose forward pass waits for other processes."""
 
 
 @dataclass(slots=True)
@@ -164,14 +162,14 @@ class NonFiniteOrigin(Probe):
         self._once.tell(self.name, f"step {step:,} is not finite: {verdict.text}")
 
     def _verdict(self, optimizer: Optimizer, step: int, finite_at: int | None) -> Verdict:
-        if bad := bad_parameters(self._model):
+        if bad := bad_parameters(eager(self._model)):
             return of_weights(bad, _states(optimizer, self._owners, set(bad)), finite_at, step)
         call = self._last_call.get()
         if self._cannot_repeat or call is None:
             why = self._cannot_repeat or "the model as a whole was not called"
             return Verdict("unknown", f"the weights are finite, the gradient is not; its origin is not known: {why}")
         try:
-            return of_call(self._model, call)
+            return of_call(eager(self._model), call)
         except Exception as error:
             why = f"the forward pass could not be repeated ({type(error).__name__}: {error})"
             return Verdict("unknown", f"the weights are finite, the gradient is not; its origin is not known: {why}")
@@ -206,7 +204,7 @@ def _why_not_to_repeat(model: nn.Module) -> str | None:
     """Why a forward pass of this model must not be repeated, None where it may be."""
     if is_compiled(model):
         return "the model is compiled"
-    if any(type(module).__name__.startswith(COMMUNICATING) for module in model.modules()):
+    if communicates(model):
         return "its forward pass exchanges data with other processes"
     if any(not parameter.is_cpu or type(parameter.data) is not Tensor for parameter in model.parameters()):
         return "it is not in main memory as a whole"
