@@ -53,17 +53,13 @@ def is_compiled(model: nn.Module) -> bool:
 
 def communicates(model: nn.Module) -> bool:
     """Whether a forward pass of this model waits for other processes: all of them must run it, or none."""
-    return any(
-        type(module).__name__.startswith(_COMMUNICATING) for each in (model, eager(model)) for module in each.modules()
-    )
+    return any(type(module).__name__.startswith(_COMMUNICATING) for module in model.modules())
 
 
 def eager(model: nn.Module) -> nn.Module:
     """The model without what compiles it or exchanges its gradients: the same numbers, by itself."""
     while True:
-        inner = model._modules.get("_orig_mod")
-        if inner is None and isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
-            inner = model.module
-        if not isinstance(inner, nn.Module):
+        inner = model._modules.get("_orig_mod") or inside_ddp(model)
+        if inner is model:
             return model
         model = inner
