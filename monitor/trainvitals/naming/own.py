@@ -43,14 +43,23 @@ ROLES = {
 """The roles that other loggers' tags have too; every other tag of ours is ``recorded``."""
 
 _OF_OPTIMIZER = re.compile(r"(?P<group>[^/]+)/optimizer\d+/(?P<name>[^/]+)")
+_OF_RANK = re.compile(r"(?P<group>[^/]+)/rank\d+/(?P<name>[^/]+)")
 _OF_GROUP = re.compile(r"(?P<tag>[^/]+)/group\d+")
 _SEVERAL = (tags.LEARNING_RATE, tags.WEIGHT_DECAY)
 """What only stands under a tag for each parameter group; the bare name is anybody's."""
+_COUNTED = ("tokens", "samples")
+"""Counted for each domain, and for all data under a tag of another kind."""
 
 
 def own_meaning(name: Name) -> Meaning | None:
-    """What a tag of ``tags.TAGS`` means, also where it is that of one optimizer or parameter group."""
+    """What a tag of ``tags.TAGS`` means, also where it is that of one optimizer, parameter group or process.
+
+    What one of several processes measured speaks for that process only, and is no curve of the run.
+    """
     tag = name.tag
+    if (match := _OF_RANK.fullmatch(tag)) is not None:
+        whole = f"{match['group']}/{match['name']}"
+        return Meaning(name, RECORDED, tags.TAGS[whole].meaning, split_of(name)) if whole in tags.TAGS else None
     if (match := _OF_GROUP.fullmatch(tag)) is not None:
         tag = match["tag"] if match["tag"] in _SEVERAL else ""
     elif (match := _OF_OPTIMIZER.fullmatch(tag)) is not None:
@@ -82,6 +91,6 @@ def in_own_run(meaning: Meaning, logged: Container[str]) -> Meaning:
     if first != "train":
         return meaning
     domain, _, metric = rest.rpartition("/")
-    if domain and tags.train_metric(metric) in logged and meaning.kind != "grad_norm":
-        return replace(meaning, kind="domain", why=f"{tags.train_metric(metric)} of the domain {domain}", better=None)
+    if domain and (metric in _COUNTED or tags.train_metric(metric) in logged):
+        return replace(meaning, kind="domain", why=f"{metric} of the domain {domain}", better=None)
     return replace(meaning, split=Split("train"))

@@ -38,6 +38,7 @@ ROLES = {
 } | LOSSES
 PLAIN = [tag for tag in tags.TAGS if tag not in (tags.LEARNING_RATE, tags.WEIGHT_DECAY)]
 WHOLE_RUN = [*PLAIN, tags.learning_rate(0), tags.learning_rate(1), tags.weight_decay(0)]
+WHOLE_RUN += [tags.of_rank(tags.STEP_TIME_S, 0), tags.of_rank(tags.STEP_TIME_S, 1)]
 WHOLE_RUN += [tags.of_optimizer(tags.GRADIENT_NORM, 1), tags.of_optimizer(tags.NON_FINITE_GRADIENTS, 1)]
 LAYERS = ["0", "encoder.1.weight", "head", "loss", "val", "norm", "lr"]
 PER_LAYER = [tags.per_layer(kind, layer) for kind in tags.PER_LAYER_KINDS for layer in LAYERS]
@@ -89,12 +90,12 @@ def test_a_bare_learning_rate_of_another_logger_is_read_as_before() -> None:
 
 
 @given(st.lists(st.sampled_from(HOSTILE_NAMES), unique=True, min_size=1))
-def test_a_domain_s_loss_is_no_total_and_no_validation_whatever_the_domain_is_called(domains: list[str]) -> None:
-    own = [tags.train_metric("loss", domain) for domain in domains]
+def test_what_a_domain_has_is_no_total_and_no_validation_whatever_the_domain_is_called(domains: list[str]) -> None:
+    own = [tags.train_metric(name, domain) for domain in domains for name in ("loss", "tokens", "samples")]
     signals = understand(recorded_by_us(tags.TRAIN_LOSS, tags.VALIDATION_LOSS, *own))
     assert signals.train_loss == (tags.TRAIN_LOSS,)
     assert dict(signals.val_loss) == {"": tags.VALIDATION_LOSS}
-    assert signals.metrics == ()
+    assert (signals.metrics, signals.tokens) == ((), ())
     assert signals.supervised
     assert {role.tag for role in signals.roles if role.role == "domain"} == set(own)
 
