@@ -143,4 +143,4 @@ def _measured(outputs: Tensor) -> Tensor:
 
 def _unit_axis(module: nn.Module) -> int:
     """The axis of a layer's output along which its units lie, from the end: the channels of a convolution."""
-    return 1 - module.weight.ndim if isinstance(module, _ConvNd) else -1
+    return -1 - len(module.kernel_size) if isinstance(module, _ConvNd) else -1

@@ -48,9 +48,11 @@ class _Layer:
 
     def sample(self) -> Tensor | None:
         """``[units, inputs]``, a view or a small copy; None where there is nothing to compare."""
-        weight = getattr(self.module, self.attribute)
+        # By name it would be computed where it is parametrised, which changes the state it is computed from.
+        weight = self.module._parameters.get(self.attribute)
         if (
-            type(weight) not in (nn.Parameter, Tensor)
+            weight is None
+            or type(weight) not in (nn.Parameter, Tensor)
             or not weight.requires_grad
             or weight.ndim < 2
             or len(weight) < 2
