@@ -16,6 +16,11 @@ _functorch: Callable[[], int | None] | None = getattr(
 NO_GRAPH_TASK = -1
 
 
+def in_backward() -> bool:
+    """Whether a backward pass is running here."""
+    return _graph_task is not None and _graph_task() != NO_GRAPH_TASK
+
+
 class ModuleHook:
     """A hook of one module.
 
@@ -44,7 +49,7 @@ class ModuleHook:
             and module is self._module
             and module.training
             # Inside a backward pass, a forward pass is the second one of a checkpointed block.
-            and (_graph_task is None or _graph_task() == NO_GRAPH_TASK)
+            and not in_backward()
             and (_functorch is None or _functorch() is None)
         )
 

@@ -30,6 +30,10 @@ class OwnTime:
         rest_s = perf_counter() - self._began_s - self.total_s
         return self.total_s / rest_s if rest_s > 0 else 0.0
 
+    def training_clock_s(self) -> float:
+        """A clock that stands still inside the monitor: differences of it are times of the training alone."""
+        return (self._entered_s if self._depth else perf_counter()) - self.total_s
+
     def since_opening(self) -> tuple[float, float]:
         """Own seconds and those of the training since the window was opened, without the entry under way."""
         now_s = self._entered_s if self._depth else perf_counter()

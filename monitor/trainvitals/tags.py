@@ -106,7 +106,9 @@ TAGS = {
     ),
     DATA_TIME_S: Recorded("s", "end of a step to the next forward pass: waiting for data, and what else is done there"),
     FORWARD_TIME_S: Recorded("s", "forward passes of the step"),
-    BACKWARD_TIME_S: Recorded("s", "end of the last forward pass to the update: loss, backward pass, clipping"),
+    BACKWARD_TIME_S: Recorded(
+        "s", "end of a forward pass to the next, or to the update: loss, backward pass, clipping"
+    ),
     OPTIMIZER_TIME_S: Recorded("s", "the update itself"),
     COMMUNICATION_TIME_S: Recorded("s", "time that this rank waited for the others where gradients were exchanged"),
     THROUGHPUT_PER_S: Recorded("samples / s", "samples told to `log`, over the time since the last record"),

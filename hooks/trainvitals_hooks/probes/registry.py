@@ -15,6 +15,7 @@ from trainvitals_hooks.probes.learning_rate import LearningRate
 from trainvitals_hooks.probes.memory import Memory
 from trainvitals_hooks.probes.non_finite_origin import NonFiniteOrigin
 from trainvitals_hooks.probes.outputs import Outputs
+from trainvitals_hooks.probes.phase_times import PhaseTimes
 from trainvitals_hooks.probes.unit_similarity import UnitSimilarity
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
@@ -40,6 +41,7 @@ FULL: tuple[type[Probe], ...] = (
     Outputs,
     EffectiveRank,
     UnitSimilarity,
+    PhaseTimes,
 )
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
