@@ -75,6 +75,9 @@ class PhaseTimes(Probe):
             ]
 
     def before_update(self, optimizer: Optimizer) -> None:
+        if self._phase == tags.OPTIMIZER_TIME_S:
+            # The step of a subclass calls that of its parent.
+            return
         if not self._one_optimizer or self._phase != tags.BACKWARD_TIME_S or in_backward():
             self._separable = False
             return
