@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from trainvitals import tags
+from trainvitals_hooks.anomaly import DENSE_STEPS
 from trainvitals_hooks.console import Once
 from trainvitals_hooks.distributed import MESSAGES_KEPT, Mailbox, join
 from trainvitals_hooks.reading import Named, Reading, named
@@ -31,16 +32,22 @@ MOST_STEPS = MESSAGES_KEPT // 2
 """Later than that, a message may be gone from the store."""
 WAITS_S = 0.002
 """From one look to the next where there is nothing to do but wait."""
-SILENT_RECORDS = 3
-"""After so many records without a message from a rank, nobody waits for it any more."""
+SILENT_RECORDS = DENSE_STEPS + 2
+"""After so many records without a message from a rank, nobody waits for it until it sends one. Of the dense records
+after an anomaly a rank may hear too late."""
 
 
 NEVER = sys.maxsize
 
 
 class Ranks:
-    """A process that trains alone."""
+    """A process that trains alone.
 
+    Attributes:
+        notice_steps: from the step under way to the first that can still be prepared for.
+    """
+
+    notice_steps = 2
     rank = 0
     size = 1
     writes = True
@@ -69,6 +76,9 @@ class Ranks:
 
 
 class _OneOfSeveral(Ranks):
+    # What rank 0 posts at the end of a step is there when the gradients of the next one have been exchanged.
+    notice_steps = 3
+
     def __init__(self, mailbox: Mailbox) -> None:
         super().__init__()
         self.rank, self.size = mailbox.rank, mailbox.size
@@ -111,6 +121,11 @@ class FirstRank(_OneOfSeveral):
         """The ranks that are still expected to send messages."""
         return [rank for rank, times in self._waited_in_vain.items() if times < SILENT_RECORDS]
 
+    @property
+    def silent(self) -> list[int]:
+        """The others."""
+        return [rank for rank, times in self._waited_in_vain.items() if times >= SILENT_RECORDS]
+
     def is_over(self, count: int, since_s: float) -> bool:
         """Whether nobody waits any longer for the messages of a step expected since then."""
         later = self._count - count
@@ -120,11 +135,16 @@ class FirstRank(_OneOfSeveral):
         """A rank has not answered."""
         self._waited_in_vain[rank] += 1
         if self._waited_in_vain[rank] == SILENT_RECORDS:
-            troubles = self._mailbox.take(key) if self._mailbox.are_there(key := [_trouble(rank)]) else []
-            reason = troubles[0].decode(errors="replace") if troubles else "is watch called on every rank?"
-            self.once.tell("silent rank", f"rank {rank} tells nothing of itself: {reason}")
+            self.complain(rank, "is watch called on every rank?")
+
+    def complain(self, rank: int, guess: str) -> None:
+        """Tell that a rank tells too little, and why, as far as it knows."""
+        troubles = self._mailbox.take(key) if self._mailbox.are_there(key := [_trouble(rank)]) else []
+        reason = troubles[0].decode(errors="replace") if troubles else guess
+        self.once.tell("rank", f"rank {rank} does not tell what it should: {reason}")
 
     def answered(self, rank: int) -> None:
+        """A rank has answered."""
         self._waited_in_vain[rank] = 0
 
     def _tell(self, told: dict[str, object]) -> None:
@@ -189,10 +209,10 @@ class Expected:
         """Whether everything that can be hoped for is there."""
         if self._messages is None:
             ranks = self._first.awaited
-            if not ranks or not self._mailbox.reachable:
+            if not self._mailbox.reachable:
                 self._messages = {}
-            elif self._mailbox.are_there([_part(rank, self._count) for rank in ranks]):
-                self._read(ranks)
+            elif not ranks or self._mailbox.are_there([_part(rank, self._count) for rank in ranks]):
+                self._read([*ranks, *filter(self._is_there, self._first.silent)])
             elif self._first.is_over(self._count, self._since_s):
                 self.give_up()
         return self._messages is not None
@@ -209,8 +229,8 @@ class Expected:
         if self._messages is not None:
             return
         there = []
-        for rank in self._first.awaited:
-            if self._mailbox.are_there([_part(rank, self._count)]):
+        for rank in [*self._first.awaited, *self._first.silent]:
+            if self._is_there(rank):
                 there.append(rank)
             else:
                 self._first.missed(rank)
@@ -222,7 +242,12 @@ class Expected:
         for rank, message in (self._messages or {}).items():
             if (part := part_of(reading, mine, message)) is not None:
                 parts[rank] = part
+            else:
+                self._first.complain(rank, "does it train the same layers, watched with the same arguments?")
         return reading.conclude(parts) or _nothing([])
+
+    def _is_there(self, rank: int) -> bool:
+        return self._mailbox.are_there([_part(rank, self._count)])
 
     def _read(self, ranks: Sequence[int]) -> None:
         messages = self._mailbox.take([_part(rank, self._count) for rank in ranks])

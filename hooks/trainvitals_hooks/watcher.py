@@ -373,8 +373,7 @@ class Vitals:
 
     def _look(self, values: Mapping[str, float]) -> None:
         if self._anomaly.begins(values):
-            # The step after the one under way is the first that can still be prepared for.
-            self._schedule.ask_for(self._journal.steps.current + 2, DENSE_STEPS)
+            self._schedule.ask_for(self._journal.steps.current + self._ranks.notice_steps, DENSE_STEPS)
             self._ranks.agree(self._schedule, self._journal.steps)
 
     def _continue(self, state: Mapping[str, Any]) -> None:
