@@ -10,6 +10,7 @@ from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.effective_rank import EffectiveRank
+from trainvitals_hooks.probes.input_batch import InputBatch
 from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
 from trainvitals_hooks.probes.memory import Memory
@@ -31,6 +32,7 @@ STANDARD: tuple[type[Probe], ...] = (
     UpdateRatio,
     Activations,
     DataTime,
+    InputBatch,
     Memory,
     Wiring,
     KeptGradients,
