@@ -42,10 +42,10 @@ class Owned:
 
     def refresh(self) -> None:
         """Look again: parameters come late when layers are unfrozen one by one."""
-        found = list(_parameters(self.optimizer))
-        identities = [id(parameter) for _, parameter in found]
+        identities = [id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]]
         if identities != self._identities:
             self._identities = identities
+            found = list(_parameters(self.optimizer))
             self.parameters = tuple(parameter for _, parameter in found)
             self.named = tuple(
                 self.names.get(id(parameter), f"optimizer{self.number}.{place}") for place, parameter in found

@@ -1,11 +1,11 @@
 """What the model is fed: mean, spread and extremes of the input, and whether it was fed before.
 
 Looked at is the first tensor of real numbers that the model gets, or else the first of whole numbers (token ids, which
-have no mean worth recording); its first axis counts the examples. All numbers are of a sample: up to ``MOST_EXAMPLES``
-examples, and of each the same places. An example is seen before if an earlier *recorded* batch held it. So in the n-th
-pass over shuffled data that share is about ``1 - (1 - 1 / every) ** (n - 1)``, and near 1 where the same batches come
-again and again; an example that is augmented, or padded to another length, is never the same. Of several forward passes
-in a step the first counts.
+have no mean worth recording); its first axis counts the examples. One kernel collects a sample, the same places of at
+most ``MOST_EXAMPLES`` examples, and the host looks at it. An example is seen before if an earlier *recorded* batch held
+it. So in the n-th pass over shuffled data that share is about ``1 - (1 - 1 / every) ** (n - 1)``, and near 1 where the
+same batches come again and again; an example that is augmented, or padded to another length, is never the same. Of
+several forward passes in a step the first counts.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from collections.abc import Mapping
 from math import ceil, sqrt
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Size, Tensor, nn
 
 from trainvitals import tags
-from trainvitals_hooks.fingerprints import HALF_BITS, Remembered, fingerprints, joined
 from trainvitals_hooks.forward import ModuleHook
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, named
@@ -28,21 +28,24 @@ from trainvitals_hooks.sampling import Sampling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
     from trainvitals_hooks.own_time import OwnTime
 
-MOST_EXAMPLES = 256
-"""The share of examples seen before comes out within 3 percent (sqrt(0.25 / 256)) of that of a larger batch."""
-ELEMENTS = 4096
-"""Elements in all, where the examples are few: mean and spread come out within 2 percent of a standard deviation."""
-FEWEST_OF_AN_EXAMPLE = 128
-"""Elements of an example, however many there are: so many tell images of two colours apart."""
+MOST_EXAMPLES = 32
+"""The share of examples seen before comes out within 9 percent (sqrt(0.25 / 32)) of that of a larger batch."""
+ELEMENTS = 2048
+"""Elements in all: the mean comes out within 2.2 percent of a standard deviation (1 / sqrt(2048))."""
 FEWEST_IDS = 8
 """A handful of ids is no example that one could know again: every class has been seen before."""
+
+REMEMBERED = 2**15
+"""Examples remembered at least, and at most twice as many: 5 MB. Of a larger data set some are forgotten, and the share
+of examples seen before comes out too small."""
+CHECKSUM_BITS = 24
+"""A whole number of so many bits is exact as float32, in which numbers are recorded."""
 
 
 class InputBatch(Probe):
@@ -55,7 +58,7 @@ class InputBatch(Probe):
     def __init__(self, model: nn.Module, own: OwnTime, on_error: Callable[[Probe, Exception], None]) -> None:
         self._reading: Reading | None = None
         self._picked = _Picked()
-        self._remembered = Remembered()
+        self._seen = _Seen()
         # A model whose own forward is not called, as with Lightning's modules, is entered through one of its children.
         self._entrances = [
             _Entrance(module, self._take, own, lambda error: on_error(self, error))
@@ -91,33 +94,55 @@ class InputBatch(Probe):
         if len(self._entrances) > 1:
             self._entrances = [entrance]
         values = self._picked.of(batch)
-        whole = not values.is_floating_point()
-        known = values.shape[1] >= FEWEST_IDS or not whole
-        numbers = fingerprints(values)
-        if whole:
-            self._reading = Reading([numbers], lambda arrays: named(self._identity(arrays[0], known)))
-            return
-        count = values.numel()
-        mean = values.mean()
-        spread = torch.linalg.vector_norm(values - mean)
-        statistics = torch.stack((mean, spread, *torch.aminmax(values)))
+        identities = batch.is_floating_point() or values.shape[1] >= FEWEST_IDS
+        moments = batch.is_floating_point()
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            mean, spread, low, high = arrays[1].tolist()
-            moments = {
-                tags.BATCH_MEAN: mean,
-                tags.BATCH_STD: spread / sqrt(count),
-                tags.BATCH_ABS_MAX: max(-low, high),
-            }
-            return named(moments | self._identity(arrays[0], known))
+            sample = arrays[0].astype(np.float32).reshape(values.shape) if arrays else values.numpy()
+            numbers = _moments(sample) if moments else {}
+            content = sample.tobytes()
+            numbers[tags.BATCH_CHECKSUM] = float(zlib.crc32(content) % 2**CHECKSUM_BITS)
+            if identities:
+                numbers[tags.BATCH_SEEN_BEFORE] = self._seen.share(content, len(sample))
+            return named(numbers)
 
-        self._reading = Reading([numbers, statistics], finish)
+        # What is on the host already need not travel with the rest.
+        self._reading = Reading([] if values.is_cpu else [values.flatten()], finish)
 
-    def _identity(self, halves: NDArray[np.float64], known: bool) -> dict[str, float]:
-        identity = {tags.BATCH_CHECKSUM: float(zlib.crc32(joined(halves).tobytes()) % 2**HALF_BITS)}
-        if known:
-            identity[tags.BATCH_SEEN_BEFORE] = self._remembered.share_seen(halves)
-        return identity
+
+def _moments(sample: NDArray[np.float32]) -> dict[str, float]:
+    values = sample.ravel()
+    # From the first value on, in float64: the mean square would cancel where the mean is much larger than the spread.
+    # The ufuncs themselves are called, because their wrappers cost as much as the work.
+    distance = np.subtract(values, values[0], dtype=np.float64)
+    mean = float(np.add.reduce(distance)) / len(values)
+    return {
+        tags.BATCH_MEAN: float(values[0]) + mean,
+        tags.BATCH_STD: sqrt(max(float(distance.dot(distance)) / len(values) - mean * mean, 0.0)),
+        tags.BATCH_ABS_MAX: float(np.maximum.reduce(np.absolute(values))),
+    }
+
+
+class _Seen:
+    """The examples of earlier batches; when there are too many, the older ones are forgotten."""
+
+    def __init__(self) -> None:
+        self._older: set[int] = set()
+        self._newer: set[int] = set()
+
+    def share(self, content: bytes, examples: int) -> float:
+        """The share of the different ones of these examples that were there before; remembers them.
+
+        Args:
+            content: of all of them, the same number of bytes each.
+        """
+        length = len(content) // examples
+        each = {hash(content[first : first + length]) for first in range(0, len(content), length)}
+        new = each.difference(self._newer, self._older)
+        self._newer |= each
+        if len(self._newer) > REMEMBERED:
+            self._older, self._newer = self._newer, set()
+        return 1 - len(new) / len(each)
 
 
 class _Entrance(ModuleHook):
@@ -155,31 +180,35 @@ class _Picked:
 
     def __init__(self) -> None:
         self._limit = 0
-        self._sampling: Sampling | None = None
+        self._alike: tuple[Size, tuple[int, ...]] | None = None
+        self._view: tuple[tuple[int, int], tuple[int, int]] | None = None
 
     def of(self, batch: Tensor) -> Tensor:
-        """Values ``[B, K]``, contiguous, as float32 or as whole numbers."""
+        """A copy ``[B, K]`` of float32, in which token ids are exact up to 2^24."""
         batch = batch.detach()
         if batch.dim() < 2:
             batch = batch.reshape(-1, 1)
-        step = ceil(len(batch) / MOST_EXAMPLES)
-        if step > 1:
-            batch = batch[::step]
+        alike = batch.shape, batch.stride()
+        if alike != self._alike:
+            self._alike, self._view = alike, self._dense(batch)
+        picked = _thinned(batch, self._limit) if self._view is None else batch.as_strided(*self._view)
+        return torch.empty(picked.shape, device=picked.device).copy_(picked)
+
+    def _dense(self, batch: Tensor) -> tuple[tuple[int, int], tuple[int, int]] | None:
+        """Sizes and strides of the sample in the storage; None where an example does not fill its part of it."""
+        apart = ceil(len(batch) / MOST_EXAMPLES)
+        examples = ceil(len(batch) / apart)
         # What the first batch had room for: the last batch of a pass is often a smaller one.
-        self._limit = self._limit or min(max(ELEMENTS // len(batch), FEWEST_OF_AN_EXAMPLE), ELEMENTS)
-        example = batch[0]
-        if self._sampling is None or not self._sampling.fits(example):
-            self._sampling = Sampling.of(example, self._limit)
-        if self._sampling.dense:
-            size, stride = self._sampling.size, self._sampling.stride
-            batch = batch.as_strided((len(batch), size), (batch.stride(0), stride))
-        else:
-            batch = _thinned(batch, self._limit)
-        return batch.to(torch.float32 if batch.is_floating_point() else torch.int64).contiguous()
+        self._limit = self._limit or ELEMENTS // examples
+        sampling = Sampling.of(batch[0], self._limit)
+        if not sampling.dense:
+            return None
+        return (examples, sampling.size), (apart * batch.stride(0), sampling.stride)
 
 
 def _thinned(batch: Tensor, limit: int) -> Tensor:
     """At most ``limit`` elements of each example, evenly along every axis, without copying the rest."""
+    batch = batch[:: ceil(len(batch) / MOST_EXAMPLES)]
     most_on_an_axis = max(int(limit ** (1 / (batch.dim() - 1))), 1)
     steps = (slice(None, None, ceil(size / most_on_an_axis) or 1) for size in batch.shape[1:])
     return batch[(slice(None), *steps)].flatten(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from typing import TYPE_CHECKING, Self
 
 import torch
@@ -30,27 +31,44 @@ class Memory(Probe):
     name = "memory"
     writes = (tags.MEMORY_BYTES, tags.ACCELERATOR_MEMORY_BYTES)
 
+    def __init__(self) -> None:
+        self._main = MainMemory()
+
     @classmethod
     def of(cls, _: Context) -> Self:
         return cls()
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
-        numbers = {tags.MEMORY_BYTES: float(memory_bytes())}
+        numbers = {tags.MEMORY_BYTES: float(self._main.bytes_held())}
         if torch.cuda.is_initialized():
             numbers[tags.ACCELERATOR_MEMORY_BYTES] = float(_accelerator_memory_bytes())
         return [Reading([], lambda _: named(numbers))]
 
 
-def memory_bytes() -> int:
-    """Main memory that this process holds, in bytes; where Linux does not tell, the most that it ever held."""
-    try:
-        file = os.open(_STATM, os.O_RDONLY)
-    except OSError:
-        return _peak_bytes()
-    try:
-        return int(os.read(file, _ENOUGH_BYTES).split()[_RESIDENT]) * os.sysconf("SC_PAGE_SIZE")
-    finally:
-        os.close(file)
+class MainMemory:
+    """Main memory that this process holds; where the system does not tell, the most that it ever held.
+
+    Linux tells in a file, which stays open: opening it costs as much as reading it.
+    """
+
+    def __init__(self) -> None:
+        try:
+            self._file = os.open(_STATM, os.O_RDONLY)
+        except OSError:
+            self._file = -1
+            return
+        self._page_bytes = os.sysconf("SC_PAGE_SIZE")
+        weakref.finalize(self, os.close, self._file)
+
+    def bytes_held(self) -> int:
+        """In bytes.
+
+        Raises:
+            OSError: the system does not tell at all.
+        """
+        if self._file < 0:
+            return _peak_bytes()
+        return int(os.pread(self._file, _ENOUGH_BYTES, 0).split()[_RESIDENT]) * self._page_bytes
 
 
 def _peak_bytes() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 
@@ -19,20 +20,22 @@ MANY_BYTES = 64 * 2**20
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process holds now")
 def test_what_the_process_takes_and_gives_back_shows():
-    before = memory.memory_bytes()
+    main = memory.MainMemory()
+    before = main.bytes_held()
     held = np.ones(MANY_BYTES // 8)
-    with_more = memory.memory_bytes()
+    with_more = main.bytes_held()
     del held
     assert with_more - before == pytest.approx(MANY_BYTES, rel=0.1)
-    assert memory.memory_bytes() - before < MANY_BYTES / 2
+    assert main.bytes_held() - before < MANY_BYTES / 2
 
 
 def test_without_the_file_of_linux_it_is_the_most_that_was_ever_held(monkeypatch, tmp_path):
-    now = memory.memory_bytes()
+    now = memory.MainMemory().bytes_held()
     monkeypatch.setattr(memory, "_STATM", str(tmp_path / "absent"))
-    assert now * 0.9 <= memory.memory_bytes()
+    main = memory.MainMemory()
+    assert now * 0.9 <= main.bytes_held()
     unit = 1 if sys.platform == "darwin" else 1024
-    assert memory.memory_bytes() == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    assert main.bytes_held() == resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def test_it_is_recorded_and_no_accelerator_where_there_is_none(tmp_path):
@@ -42,7 +45,7 @@ def test_it_is_recorded_and_no_accelerator_where_there_is_none(tmp_path):
         plain_steps(model, optimizer, vitals, 4)
     found = recorded(tmp_path)
     assert sorted(found["system/memory_bytes"]) == [0, 2]
-    assert found["system/memory_bytes"][2] == pytest.approx(memory.memory_bytes(), rel=0.2)
+    assert found["system/memory_bytes"][2] == pytest.approx(memory.MainMemory().bytes_held(), rel=0.2)
     assert ("system/accelerator_memory_bytes" in found) == torch.cuda.is_initialized()
 
 
@@ -60,3 +63,12 @@ def test_the_memory_of_all_devices_is_added_up(monkeypatch, tmp_path):
     with watching(model, optimizer, tmp_path, signals=["memory"]) as vitals:
         plain_steps(model, optimizer, vitals, 1)
     assert recorded(tmp_path)["system/accelerator_memory_bytes"] == {0: 1234}
+
+
+def test_the_file_is_closed_with_the_probe():
+    main = memory.MainMemory()
+    file = main._file
+    if file >= 0:
+        del main
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            os.fstat(file)
