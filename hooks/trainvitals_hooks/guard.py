@@ -10,7 +10,6 @@ from trainvitals_hooks.probes.probe import Probe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from contextlib import AbstractContextManager
 
     from torch.optim import Optimizer
 
@@ -18,9 +17,13 @@ if TYPE_CHECKING:
     from trainvitals_hooks.reading import Reading
     from trainvitals_hooks.shards import Shards
 
+    Methods = list[tuple[Probe, Callable[..., Any]]]
+
 
 class Guard:
     """The probes that still work. One that raises is told once, taken off the model, and not called again.
+
+    Of each probe only the methods are called that it has of its own: a call that does nothing costs as well.
 
     Args:
         shards: what this rank holds of the parameters; a probe that knows nothing of shards cannot get at them.
@@ -28,25 +31,27 @@ class Guard:
 
     def __init__(self, probes: Iterable[Probe], once: Once, shards: Shards) -> None:
         self._probes = list(probes)
-        self._always = [probe for probe in self._probes if type(probe).look is not Probe.look]
         self._once = once
         self._shards = shards
+        self._find_methods()
 
     def arm(self) -> None:
-        for probe in tuple(self._probes):
-            self._call(probe, probe.arm)
+        self._call(self._arm)
 
     def before_update(self, optimizer: Optimizer) -> None:
-        for probe in tuple(self._probes):
-            self._call(probe, partial(probe.before_update, optimizer))
+        self._call(self._before_update, optimizer)
+
+    @property
+    def looks(self) -> bool:
+        """Whether any probe wants to look before every update."""
+        return bool(self._look)
 
     def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
         """At every step; what the last of the probes that want others would have the optimizer called with."""
         changed: Changed | None = None
-        for probe in self._always:
+        for probe, look in self._look:
             try:
-                with self._closed_to(probe):
-                    wanted = probe.look(optimizer, *(changed or (arguments, keywords)))
+                wanted = look(optimizer, *(changed or (arguments, keywords)))
             except Exception as error:
                 self.switch_off(probe, error)
             else:
@@ -55,39 +60,33 @@ class Guard:
 
     def after_update(self, optimizer: Optimizer) -> list[Reading]:
         readings: list[Reading] = []
-        for probe in tuple(self._probes):
-            self._call(probe, partial(self._collect, probe, optimizer, readings))
+        for probe, after_update in self._after_update:
+            try:
+                readings += after_update(optimizer)
+            except Exception as error:
+                self.switch_off(probe, error)
         return readings
 
     def disarm(self) -> None:
-        for probe in tuple(self._probes):
-            self._call(probe, probe.disarm)
+        self._call(self._disarm)
 
     def close(self) -> None:
-        self.disarm()
-        for probe in tuple(self._probes):
-            self._call(probe, probe.close)
+        self._call(self._disarm)
+        self._call(self._close)
 
-    @staticmethod
-    def _collect(probe: Probe, optimizer: Optimizer, readings: list[Reading]) -> None:
-        readings.extend(probe.after_update(optimizer))
-
-    def _call(self, probe: Probe, method: Callable[[], None]) -> None:
-        try:
-            with self._closed_to(probe):
-                method()
-        except Exception as error:
-            self.switch_off(probe, error)
-
-    def _closed_to(self, probe: Probe) -> AbstractContextManager[object]:
-        return self._shards.closed_to(probe.runs_on == "shards")
+    def _call(self, methods: Methods, *arguments: object) -> None:
+        for probe, method in methods:
+            try:
+                method(*arguments)
+            except Exception as error:
+                self.switch_off(probe, error)
 
     def switch_off(self, probe: Probe, error: Exception) -> None:
         """Tell what happened and go on without this probe."""
         if probe in self._probes:
             self._probes.remove(probe)
-        if probe in self._always:
-            self._always = [each for each in self._always if each is not probe]
+            # New lists: the one that is gone through at the moment stays as it is.
+            self._find_methods()
         self._once.tell(
             f"probe {probe.name}",
             f"{probe.name} is no longer recorded: {type(error).__name__}: {error}. The training goes on.",
@@ -97,3 +96,24 @@ class Guard:
             probe.close()
         except Exception as second:
             self._once.tell(f"disarm {probe.name}", f"{probe.name}: {type(second).__name__} when taken off: {second}")
+
+    def _find_methods(self) -> None:
+        self._arm = self._own_methods("arm")
+        self._before_update = self._own_methods("before_update")
+        self._look = self._own_methods("look")
+        self._after_update = self._own_methods("after_update")
+        self._disarm = self._own_methods("disarm")
+        self._close = self._own_methods("close")
+
+    def _own_methods(self, name: str) -> Methods:
+        having = [probe for probe in self._probes if getattr(type(probe), name) is not getattr(Probe, name)]
+        return [(probe, self._closed(probe, getattr(probe, name))) for probe in having]
+
+    def _closed(self, probe: Probe, method: Callable[..., Any]) -> Callable[..., Any]:
+        if self._shards.any and probe.runs_on != "shards":
+            return partial(self._without_shards, method)
+        return method
+
+    def _without_shards(self, method: Callable[..., Any], *arguments: object) -> Any:
+        with self._shards.closed_to(probe_knows_shards=False):
+            return method(*arguments)

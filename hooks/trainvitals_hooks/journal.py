@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ class Journal:
     Whether the loop logs before or after ``optimizer.step()`` shows at the first step. After it, a record is complete
     when the next step is made; before it, at once.
 
+    What most steps have, a few numbers that are on the host already, takes a short way through here: at such a step no
+    cache is warm, and every call and every object counts.
+
     Args:
         first: number of the first step.
         logs_before_step: None until it shows.
@@ -39,15 +43,23 @@ class Journal:
         first: int,
         logs_before_step: bool | None = None,
     ) -> None:
-        self.steps = Steps(first)
         self._recorder = recorder
         self._progress = progress
         self._once = once
         self._logs_before_step = logs_before_step
+        self._tag_of: dict[str, str] = {}
+        self._begin(first)
+
+    def _begin(self, first: int) -> None:
+        self.steps = Steps(first)
         self._offset = 0
-        self._logged, self._logged_numbers = Calls(), dict[str, float]()
-        self._clipped = Calls()
-        self._record = Record(first)
+        # Logged since the last step: what came once and is on the host, and the rest.
+        self._numbers: dict[str, float] = {}
+        self._calls: Calls | None = None
+        self._clipped: Calls | None = None
+        # Of the step last made; None as long as nothing but logged numbers belongs to it.
+        self._record: Record | None = None
+        self._made_at_s = time.time()
 
     @property
     def number(self) -> int:
@@ -68,7 +80,7 @@ class Journal:
         if step is not None:
             of_next_step = self._logs_before_step or self.steps.made == 0
             self._offset = operator.index(step) - self.steps.current - bool(of_next_step)
-        numbers = self._logged_numbers
+        numbers = self._numbers
         if epoch is not None:
             numbers[tags.EPOCH] = float(epoch)
         if tokens is not None:
@@ -80,12 +92,24 @@ class Journal:
         if domain:
             numbers |= self._progress.of_domain(domain, tokens=tokens, samples=samples)
         for name, value in metrics.items():
-            self._add(self._logged, tags.train_metric(name), value)
+            tag = self._tag_of.get(name) or self._new_tag(name)
+            if self._calls is None and tag not in numbers:
+                if type(value) is torch.Tensor and value.is_cpu and value.numel() == 1:
+                    # What is on the host already; anything else takes the long way.
+                    value = value.item()
+                if type(value) is float:
+                    numbers[tag] = value
+                    if domain:
+                        numbers[tags.train_metric(name, domain)] = value
+                    continue
+            self._add(tag, value)
             if domain:
-                self._add(self._logged, tags.train_metric(name, domain), value)
+                self._add(tags.train_metric(name, domain), value)
 
     def log_clipping(self, total_norm: torch.Tensor, max_norm: float) -> None:
         """Keep the norm before clipping, and whether it was above the limit; both are of the step about to be made."""
+        if self._clipped is None:
+            self._clipped = Calls()
         self._clipped.add(tags.GRADIENT_NORM_BEFORE_CLIPPING, total_norm)
         self._clipped.add(tags.CLIPPED, (total_norm > max_norm).to(torch.float32))
 
@@ -93,7 +117,7 @@ class Journal:
         """Write the metrics of a validation at the step last made."""
         calls = Calls()
         for name, value in metrics.items():
-            self._add(calls, tags.validation_metric(name, suite), value)
+            self._add_to(calls, tags.validation_metric(name, suite), value)
         self._recorder.put(Record(self.number, calls=[calls]))
 
     def write_now(self, readings: Sequence[Reading]) -> None:
@@ -108,66 +132,107 @@ class Journal:
         """The number of the step that this optimizer (its identity) is about to make, as the loop counts."""
         return max(self.steps.current + self.steps.begins_with(optimizer) + self._offset, 0)
 
+    def make_step_shortly(self) -> bool:
+        """``make_step`` and ``settle`` where only numbers are to be written; whether that was so.
+
+        For trainings with one optimizer, which begins a new step each time it steps.
+        """
+        if (
+            self._record is not None
+            or self._calls is not None
+            or self._clipped is not None
+            or self._logs_before_step is None
+        ):
+            return False
+        now_s = time.time()
+        steps, numbers, made_at_s = self.steps, self._numbers, self._made_at_s
+        number = steps.current + self._offset
+        steps.current += 1
+        steps.made += 1
+        self._made_at_s = now_s
+        if self._logs_before_step:
+            number, made_at_s = number + 1, now_s
+        if numbers:
+            self._numbers = {}
+            self._recorder.put_numbers(number if number > 0 else 0, made_at_s, numbers)
+        return True
+
     def make_step(self, optimizer: int) -> bool:
         """One optimizer (its identity) has stepped; whether that began a new step of the training."""
         if not self.steps.begins_with(optimizer):
             self.steps.make(optimizer)
             return False
         if self._logs_before_step is None:
-            self._logs_before_step = bool(self._logged)
+            self._logs_before_step = bool(self._numbers or self._calls)
         self._finish()
         self.steps.make(optimizer)
-        self._record = Record(self.number, calls=[self._clipped])
-        self._clipped = Calls()
-        if self._logs_before_step:
-            self._take_logged()
+        self._made_at_s = time.time()
+        if self._clipped is not None:
+            self._the_record().calls.append(self._clipped)
+            self._clipped = None
         return True
 
     def add(self, readings: Sequence[Reading] = (), numbers: Mapping[str, float] | None = None) -> None:
         """What was measured at the step just made."""
-        self._record.readings += readings
-        self._record.numbers |= numbers or {}
+        record = self._the_record()
+        record.readings += readings
+        record.numbers |= numbers or {}
 
     def settle(self) -> None:
         """Write the record if nothing more can belong to it."""
         if self._logs_before_step:
-            self._write()
+            self._write(self.number)
         else:
             self._recorder.poll()
 
     def close(self) -> None:
         """Write what is left. Micro-batches of a step that was never made are that step's."""
         self._finish()
-        if self._logged or self._logged_numbers:
-            self._record = Record(self.number + 1)
-            self._take_logged()
-            self._recorder.put(self._record)
+        self._write(max(self.steps.current + 1 + self._offset, 0))
 
     def continue_at(self, first: int) -> None:
         """Forget what is not written, and count from here."""
-        self.steps = Steps(first)
-        self._offset = 0
-        self._logged, self._logged_numbers, self._clipped = Calls(), {}, Calls()
-        self._record = Record(first)
+        self._begin(first)
 
     def _finish(self) -> None:
         """The step is over: what the loop logged since then belongs to it."""
         if not self._logs_before_step and self.steps.made:
-            self._take_logged()
-            self._write()
+            self._write(self.number)
 
-    def _take_logged(self) -> None:
-        self._record.calls.append(self._logged)
-        self._record.numbers |= self._logged_numbers
-        self._logged, self._logged_numbers = Calls(), {}
+    def _write(self, step: int) -> None:
+        record, self._record = self._record, None
+        numbers, self._numbers = self._numbers, {}
+        calls, self._calls = self._calls, None
+        if record is None and calls is None:
+            if numbers:
+                self._recorder.put_numbers(step, self._made_at_s, numbers)
+            return
+        if record is None:
+            record = Record(step, self._made_at_s)
+        record.step = step
+        record.numbers |= numbers
+        if calls is not None:
+            record.calls.append(calls)
+        self._recorder.put(record)
 
-    def _write(self) -> None:
-        record, self._record = self._record, Record(self.number)
-        record.step = self.number
-        if record:
-            self._recorder.put(record)
+    def _the_record(self) -> Record:
+        if self._record is None:
+            self._record = Record(self.number, self._made_at_s)
+        return self._record
 
-    def _add(self, calls: Calls, tag: str, value: Any) -> None:
+    def _new_tag(self, name: str) -> str:
+        tag = self._tag_of[name] = tags.train_metric(name)
+        return tag
+
+    def _add(self, tag: str, value: Any) -> None:
+        """One of several values, or one that is not on the host."""
+        if self._calls is None:
+            self._calls = Calls()
+        if tag in self._numbers:
+            self._calls.add(tag, self._numbers.pop(tag))
+        self._add_to(self._calls, tag, value)
+
+    def _add_to(self, calls: Calls, tag: str, value: Any) -> None:
         try:
             calls.add(tag, value)
         except (TypeError, ValueError) as error:

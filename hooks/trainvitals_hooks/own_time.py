@@ -25,6 +25,10 @@ class OwnTime:
         if self._depth == 0:
             self.total_s += perf_counter() - self._entered_s
 
+    def total_now_s(self) -> float:
+        """``total_s`` with the entry under way."""
+        return self.total_s + (perf_counter() - self._entered_s if self._depth else 0.0)
+
     def share(self) -> float:
         """Own time over that of everything else, since the beginning."""
         rest_s = perf_counter() - self._began_s - self.total_s

@@ -22,27 +22,49 @@ class Pace:
         self._own = own
         self._progress = progress
         self._before = replace(progress)
-        self._steps = 0
-        self._begun = False
+        self._made: int | None = None
+        self._quiet_s = 0.0
+        self._made_before_quiet = 0
+        self._own_before_quiet_s = 0.0
 
-    def count_step(self) -> None:
-        self._steps += 1
+    def begin_quiet(self, made: int) -> None:
+        """From here on steps may be made that have nothing to do with a record. ``made``: steps so far."""
+        self._made_before_quiet, self._own_before_quiet_s = made, self._own.total_now_s()
 
-    def take(self) -> tuple[dict[str, float], float]:
-        """The numbers since the last call, by tag, and the seconds of training among them. The first call has none.
+    def end_quiet(self, made: int) -> None:
+        """The step that comes has to do with a record again. ``made``: steps so far, without it."""
+        if made > self._made_before_quiet:
+            self._quiet_s += self._own.total_s - self._own_before_quiet_s
+
+    def set_aside(self, seconds: float) -> None:
+        """Of the own time, these seconds are no record's."""
+        self._quiet_s += seconds
+        self._own_before_quiet_s += seconds
+
+    def take(self, made: int) -> tuple[dict[str, float], float, float]:
+        """What was since the last call; the first call has nothing.
 
         What lies before the first step is no step: loading data, compiling, whatever the script does first.
+
+        Args:
+            made: steps so far, the one just made included.
+
+        Returns:
+            Numbers by tag; own seconds that the record took, without what every step costs, for no interval would save
+            that; seconds of training.
         """
         own_s, training_s = self._own.since_opening()
-        steps, before, begun = self._steps, self._before, self._begun
+        steps, before = made - (made if self._made is None else self._made), self._before
+        record_s, self._quiet_s = own_s - self._quiet_s, 0.0
         self._own.open_window()
-        self._steps, self._before, self._begun = 0, replace(self._progress), True
-        if not begun or not steps or training_s <= 0:
-            return {}, 0.0
+        self._made, self._before = made, replace(self._progress)
+        # The count starts anew where a training goes on from a checkpoint.
+        if steps <= 0 or training_s <= 0:
+            return {}, 0.0, 0.0
         numbers = {tags.STEP_TIME_S: training_s / steps, tags.OVERHEAD_PERCENT: PERCENT * own_s / training_s}
         samples, tokens = self._progress.samples - before.samples, self._progress.tokens - before.tokens
         if samples > 0:
             numbers[tags.THROUGHPUT_PER_S] = samples / (own_s + training_s)
         if tokens > 0:
             numbers[tags.TOKENS_PER_S] = tokens / (own_s + training_s)
-        return numbers, training_s
+        return numbers, record_s, training_s

@@ -44,10 +44,10 @@ class Ranks:
     """A process that trains alone.
 
     Attributes:
-        notice_steps: from the step under way to the first that can still be prepared for.
+        notice_steps: how much earlier the others must be told of a recorded step than this one must know of it.
     """
 
-    notice_steps = 2
+    notice_steps = 0
     rank = 0
     size = 1
     writes = True
@@ -77,7 +77,7 @@ class Ranks:
 
 class _OneOfSeveral(Ranks):
     # What rank 0 posts at the end of a step is there when the gradients of the next one have been exchanged.
-    notice_steps = 3
+    notice_steps = 1
 
     def __init__(self, mailbox: Mailbox) -> None:
         super().__init__()

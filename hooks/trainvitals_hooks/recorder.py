@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import time
 from functools import lru_cache
 from itertools import chain
@@ -14,9 +15,10 @@ import numpy as np
 
 from trainvitals.eventfile import EventFileWriter
 from trainvitals.eventfile.template import ScalarTemplate
-from trainvitals.tags import event
+from trainvitals.tags import TRAIN_LOSS, event
 from trainvitals_hooks.anomaly import Anomaly
 from trainvitals_hooks.reading import named
+from trainvitals_hooks.record import Record
 from trainvitals_hooks.shared_reading import SharedReading
 from trainvitals_hooks.transfer import Transfer
 
@@ -27,9 +29,12 @@ if TYPE_CHECKING:
 
     from trainvitals_hooks.console import Once
     from trainvitals_hooks.ranks import Ranks
-    from trainvitals_hooks.record import Record
     from trainvitals_hooks.sink import Sink
 
+
+LOOK_EVERY_S = 1.0
+"""Between two looks whether the file still exists. To ask the system at every step would cost a third of an idle step,
+and with the file everything before is gone as well."""
 
 LAYOUTS_KEPT = 32
 """As many kinds of records as the writer of event files expects: the loss alone, a full record, a validation, ..."""
@@ -79,6 +84,7 @@ class Recorder:
         self._on_values = on_values
         self._sink = sink
         self._ranks = ranks
+        self._loss_is_finite = True
         self._writer: EventFileWriter | None = None
         self._transfer = Transfer()
         self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
@@ -87,6 +93,26 @@ class Recorder:
         """Go on from this step in this folder: what it holds of this and later steps is void."""
         self.close()
         self.folder, self._resume_step = folder, step
+
+    def put_numbers(self, step: int, wall_time: float, numbers: dict[str, float]) -> None:
+        """As ``put`` of a record that has nothing but numbers: what most steps write, the loss alone, in few calls."""
+        if self._writer is None or self._transfer.flights:
+            self.put(Record(step, wall_time, numbers=numbers))
+            return
+        try:
+            self._writer.write_scalars(step, numbers, wall_time)
+        except Exception:
+            # The long way knows what to do about it.
+            self.put(Record(step, wall_time, numbers=numbers))
+            return
+        self.written += 1
+        if TRAIN_LOSS in numbers:
+            loss = numbers[TRAIN_LOSS]
+            if loss - loss != 0 or not self._loss_is_finite:
+                self._loss_is_finite = math.isfinite(loss)
+                self._on_values({TRAIN_LOSS: loss})
+        if self._sink is not None:
+            self._sink.take(step, numbers, numbers.values())
 
     def put(self, record: Record) -> None:
         """Write a record, as soon as all of its numbers are on the host."""
@@ -122,8 +148,7 @@ class Recorder:
             record.numbers |= calls.means()
             if (on_device := calls.reading()) is not None:
                 readings.append(on_device)
-        if not readings and self._transfer.is_empty:
-            # What most steps write, the loss alone, takes the short way.
+        if not readings and not self._transfer.flights:
             if record.numbers:
                 self._attempt(lambda writer: writer.write_scalars(record.step, record.numbers, record.wall_time))
                 self._on_values({tag: record.numbers[tag] for tag in Anomaly.WATCHED if tag in record.numbers})
@@ -180,7 +205,7 @@ class Recorder:
 
     def _open(self) -> EventFileWriter:
         if self._writer is None:
-            self._writer = EventFileWriter(self.folder, resume_step=self._resume_step)
+            self._writer = EventFileWriter(self.folder, resume_step=self._resume_step, look_every_s=LOOK_EVERY_S)
             self._resume_step = None
             if self._opening:
                 self._writer.write_hyper_parameters(self._opening)

@@ -29,6 +29,12 @@ class Schedule:
         """Whether this step is recorded in full."""
         return step % self.every == 0 or step in self._asked
 
+    def next_due(self, step: int) -> int:
+        """The first step from this one on that is recorded in full."""
+        regular = -(-step // self.every) * self.every
+        asked = max(step, self._asked.start)
+        return min(regular, asked) if asked < self._asked.stop else regular
+
     def ask_for(self, first: int, count: int) -> None:
         """Record these steps too, from ``first`` on."""
         self._asked = range(first, first + count)

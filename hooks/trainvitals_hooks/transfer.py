@@ -58,12 +58,8 @@ class Transfer:
     """A queue of copies from devices to the host."""
 
     def __init__(self) -> None:
-        self._flights: deque[_Flight] = deque()
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is under way."""
-        return not self._flights
+        # What is under way; empty where everything is on the host already.
+        self.flights: deque[_Flight] = deque()
 
     def send(self, tensors: Sequence[Tensor], deliver: Deliver, others: Others | None = None) -> None:
         """Have ``deliver`` called with the numbers of each tensor, at once if they are on the host already.
@@ -83,23 +79,23 @@ class Transfer:
                 joined, event = _to_pinned(joined)
                 flight.events.append(event)
             flight.buffers.append(joined)
-        self._flights.append(flight)
+        self.flights.append(flight)
         self.poll()
 
     def poll(self) -> None:
         """Deliver what has arrived."""
-        while self._flights and self._flights[0].has_landed():
-            self._flights.popleft().land()
+        while self.flights and self.flights[0].has_landed():
+            self.flights.popleft().land()
 
     def drain(self) -> None:
         """Wait for everything under way and deliver it."""
-        while self._flights:
-            flight = self._flights[0]
+        while self.flights:
+            flight = self.flights[0]
             for event in flight.events:
                 event.synchronize()
             if flight.others is not None:
                 flight.others.wait()
-            self._flights.popleft().land()
+            self.flights.popleft().land()
 
 
 def _to_pinned(numbers: Tensor) -> tuple[Tensor, torch.cuda.Event]:

@@ -9,6 +9,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
@@ -166,8 +167,12 @@ class Vitals:
         self._guard = Guard(made.probes, self._once, shards)
         self._probe_set = ProbeSet(model, self._journal, self._once, budget)
         self._due = self._recording = False
-        self._updating: set[int] = set()
-        self._own_at_last_step_s = self._last_record_s = 0.0
+        # Making a step before this one needs nothing but the numbers of the loop written. 0: every step needs more.
+        self._busy_from = 0
+        self._alone = len(optimizers) == 1 and ranks.size == 1
+        self._updating: Optimizer | None = None
+        # The first step that can still be prepared for.
+        self._preparable = 0
         self._handles: list[Any] = []
         if folder is None and ranks.writes:
             return
@@ -219,16 +224,22 @@ class Vitals:
             domain: which part of the data the batch is from; its metrics are kept apart too.
             metrics: numbers or tensors; nothing waits for a device.
         """
-        with _Inside(self, "log") as awake:
-            if awake:
-                self._journal.log(metrics, step=step, epoch=epoch, tokens=tokens, samples=samples, domain=domain)
+        if self._closed:
+            return
+        # What ``_Inside`` does, in fewer calls: this runs at every step, when no cache is warm.
+        began_s = perf_counter()
+        try:
+            self._journal.log(metrics, step=step, epoch=epoch, tokens=tokens, samples=samples, domain=domain)
+        except Exception as error:
+            self._went_wrong("log", error)
+        self._own.total_s += perf_counter() - began_s
 
     def log_validation(self, suite: str = "", /, **metrics: Any) -> None:
         """Keep the metrics of a validation after the last step; ``suite`` names one of several validation sets."""
         with _Inside(self, "log_validation") as awake:
             if awake:
                 self._journal.log_validation(metrics, suite)
-                self._own_at_last_step_s += self._probe_set.at_validation()
+                self._pace.set_aside(self._probe_set.at_validation())
 
     def probe_set(self, batch: Any, per_example_loss: PerExampleLoss) -> None:
         """Evaluate the same examples again and again, and keep the loss of each.
@@ -317,30 +328,48 @@ class Vitals:
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
         if self._closed:
             return None
-        key = id(optimizer)
         # A subclass whose step calls that of its parent fires the hooks twice: the first end ends the step.
-        self._updating.add(key)
-        if self._due if self._journal.steps.begins_with(key) else self._recording:
+        self._updating = optimizer
+        if (self._due or self._recording) and (
+            self._due if self._journal.steps.begins_with(id(optimizer)) else self._recording
+        ):
             with _Inside(self, "step"), torch.no_grad():
                 self._guard.before_update(optimizer)
-        return self._guard.look(optimizer, arguments, keywords)
+        if not self._guard.looks:
+            return None
+        began_s = perf_counter()
+        changed = self._guard.look(optimizer, arguments, keywords)
+        self._own.total_s += perf_counter() - began_s
+        return changed
 
     def _after_update(self, optimizer: Optimizer, *_: object) -> None:
-        key = id(optimizer)
-        if self._closed or key not in self._updating:
+        if self._updating is not optimizer or self._closed:
             return
-        self._updating.discard(key)
+        self._updating = None
+        journal = self._journal
+        if journal.steps.current + 1 < self._busy_from:
+            began_s, made = perf_counter(), False
+            self._preparable = journal.steps.current + 2
+            try:
+                made = journal.make_step_shortly()
+                if made:
+                    self._recording = False
+                    if journal.steps.current >= self._busy_from:
+                        # What was just written was an anomaly, which asks for the next steps.
+                        self._prepare_next()
+            except Exception as error:
+                self._went_wrong("step", error)
+            self._own.total_s += perf_counter() - began_s
+            if made:
+                return
         with _Inside(self, "step"):
             self._step_made(optimizer)
-        if self._recording:
-            self._last_record_s = self._own.total_s - self._own_at_last_step_s
-        self._own_at_last_step_s = self._own.total_s
 
     def _step_made(self, optimizer: Optimizer) -> None:
+        self._pace.end_quiet(self._journal.steps.made)
         new = self._journal.make_step(id(optimizer))
         if new:
             self._ranks.step_made()
-            self._pace.count_step()
             self._recording = self._due
             if self._recording:
                 self._account()
@@ -348,33 +377,42 @@ class Vitals:
             with torch.no_grad():
                 self._journal.add(self._guard.after_update(optimizer))
             if new:
-                self._own_at_last_step_s += self._probe_set.at_record()
+                self._pace.set_aside(self._probe_set.at_record())
         if new:
             self._prepare_next()
         self._journal.settle()
+        self._pace.begin_quiet(self._journal.steps.made)
 
     def _account(self) -> None:
-        """Write the pace, and hold the cost of the last record against the budget."""
-        numbers, training_s = self._pace.take()
+        """Write the pace, and hold the cost of a record against the budget."""
+        numbers, record_s, training_s = self._pace.take(self._journal.steps.made)
         readings = self._ranks.step_time(numbers[tags.STEP_TIME_S]) if numbers else []
         self._journal.add(readings, numbers)
-        if training_s and self._ranks.writes and self._schedule.spend(self._last_record_s, training_s):
-            every, cost = self._schedule.every, PERCENT * self._last_record_s / training_s
+        if training_s and self._ranks.writes and self._schedule.spend(record_s, training_s):
+            every, cost = self._schedule.every, PERCENT * record_s / training_s
             self._journal.add(numbers={tags.EVERY: float(every)})
             self._journal.event("recording_interval", {"every": every, "cost_of_last_record_pct": round(cost, 2)})
 
     def _prepare_next(self) -> None:
         self._ranks.agree(self._schedule, self._journal.steps)
-        was_due, self._due = self._due, self._schedule.due(self._journal.steps.current + 1)
+        was_due, next_step = self._due, self._journal.steps.current + 1
+        self._due = self._schedule.due(next_step)
+        self._plan(next_step)
+        self._preparable = next_step + 1
         if self._due:
             self._guard.arm()
         elif was_due:
             self._guard.disarm()
 
+    def _plan(self, next_step: int) -> None:
+        """The step before a recorded one prepares it, and what was recorded must be out of the way."""
+        self._busy_from = self._schedule.next_due(next_step) - 1 if self._alone else 0
+
     def _look(self, values: Mapping[str, float]) -> None:
         if self._anomaly.begins(values):
-            self._schedule.ask_for(self._journal.steps.current + self._ranks.notice_steps, DENSE_STEPS)
+            self._schedule.ask_for(self._preparable + self._ranks.notice_steps, DENSE_STEPS)
             self._ranks.agree(self._schedule, self._journal.steps)
+            self._plan(self._preparable)
 
     def _continue(self, state: Mapping[str, Any]) -> None:
         first = operator.index(state["next_step"])
@@ -389,6 +427,10 @@ class Vitals:
         self._prepare_next()
         if self._ranks.writes:
             tell(f"goes on at step {first:,} in {shown(self._recorder.folder)}")
+
+    def _went_wrong(self, what: str, error: Exception) -> None:
+        text = f"{what}: {type(error).__name__}: {error}. The training goes on, a part of the record is lost."
+        self._once.tell(what, text)
 
     def _switch_off(self, probe: Probe, error: Exception) -> None:
         self._guard.switch_off(probe, error)
@@ -416,8 +458,7 @@ class _Inside:
         self._vitals._own.leave()
         if not isinstance(error, Exception):
             return False
-        text = f"{self._what}: {type(error).__name__}: {error}. The training goes on, a part of the record is lost."
-        self._vitals._once.tell(self._what, text)
+        self._vitals._went_wrong(self._what, error)
         return True
 
 

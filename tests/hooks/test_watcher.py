@@ -20,6 +20,7 @@ from torch import nn
 
 import trainvitals
 from trainvitals.errors import ConfigError
+from trainvitals_hooks import recorder
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 
@@ -223,7 +224,8 @@ def test_a_full_disk_stops_no_training_and_is_told(tmp_path, monkeypatch, capsys
     assert sorted(recorded(tmp_path)["train/loss"]) == [0, 1, 2, 8, 9, 10, 11]
 
 
-def test_a_removed_folder_stops_no_training(tmp_path, model, optimizer):
+def test_a_removed_folder_stops_no_training(tmp_path, monkeypatch, model, optimizer):
+    monkeypatch.setattr(recorder, "LOOK_EVERY_S", 0.0)
     folder = tmp_path / "run"
     vitals = watching(model, optimizer, folder)
     plain_steps(model, optimizer, vitals, 4)

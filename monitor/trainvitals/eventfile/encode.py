@@ -6,7 +6,6 @@ Field numbers are those of TensorBoard's ``event.proto``, ``summary.proto``, ``t
 
 from __future__ import annotations
 
-import functools
 import math
 import struct
 from numbers import Real
@@ -24,9 +23,9 @@ VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
 LARGEST_STEP = 2**63 - 1
 
 FLOAT_SIZE = 4
-TAGS_KEPT = 64
-"""A loop writes a few tags one by one; whoever writes many does so with a template."""
 
+WALL_TIME = 1
+STEP = 2
 _SUMMARY = 5
 _SUMMARY_VALUE = 1
 _SIMPLE_VALUE = 2
@@ -85,17 +84,12 @@ def scalar_value(tag: str) -> bytes:
     return delimited(_SUMMARY_VALUE, text(1, tag) + varint(_SIMPLE_VALUE << 3 | FIXED32) + bytes(4))
 
 
-def scalar(tag: str, value: float) -> bytes:
-    """One scalar of a Summary with its value as float32, beyond that range infinite."""
+def float32(value: float) -> bytes:
+    """A value as four bytes, beyond the range of float32 infinite."""
     try:
-        return _scalar_head(tag) + struct.pack("<f", float(value))
+        return struct.pack("<f", float(value))
     except OverflowError:
-        return _scalar_head(tag) + struct.pack("<f", math.inf if value > 0 else -math.inf)
-
-
-@functools.lru_cache(maxsize=TAGS_KEPT)
-def _scalar_head(tag: str) -> bytes:
-    return scalar_value(tag)[:-FLOAT_SIZE]
+        return struct.pack("<f", math.inf if value > 0 else -math.inf)
 
 
 def histogram_value(
@@ -150,7 +144,7 @@ def hyper_parameters_value(values: Mapping[str, object], start_time: float) -> b
 
 
 def _stamp(wall_time: float, step: int) -> bytes:
-    return double(1, wall_time) + (integer(2, step) if step else b"")
+    return double(WALL_TIME, wall_time) + (integer(STEP, step) if step else b"")
 
 
 def _plugin_data(plugin: str, content: bytes) -> bytes:

@@ -11,13 +11,13 @@ import platform
 import threading
 import time
 import weakref
-from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 import numpy as np
 
 from trainvitals.eventfile import encode
+from trainvitals.eventfile.few import FewScalars, are_few
 from trainvitals.eventfile.record import framed
 from trainvitals.eventfile.template import ScalarTemplate
 
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
 
 # A loop logs a handful of tag sets (every step, every epoch, validation); more than this and they are not repeated.
 TEMPLATES_KEPT = 32
-
-# So few are put together faster one by one than through arrays, above all between other work, when no cache is warm.
-FEW_SCALARS = 4
-SHORT_TAGS = 1024
 
 _open_writers: weakref.WeakSet[EventFileWriter] = weakref.WeakSet()
 
@@ -54,6 +50,8 @@ class EventFileWriter:
         directory: made with its parents if it is absent.
         suffix: appended to the file name.
         resume_step: the run goes on from this step; TensorBoard then drops what it has read of this and later steps.
+        look_every_s: seconds after which a write first looks whether the file still exists; what is written between
+            two looks to a file that was deleted is lost. 0 looks at every write.
 
     Raises:
         OSError: the folder or the file cannot be made.
@@ -62,7 +60,14 @@ class EventFileWriter:
 
     path: Path
 
-    def __init__(self, directory: str | os.PathLike[str], *, suffix: str = "", resume_step: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        suffix: str = "",
+        resume_step: int | None = None,
+        look_every_s: float = 0.0,
+    ) -> None:
         if Path(f"name{suffix}").name != f"name{suffix}":
             raise ValueError(f"suffix {suffix!r} is not part of a file name")
         start_step = None if resume_step is None else _step(resume_step)
@@ -70,7 +75,9 @@ class EventFileWriter:
         self._suffix = suffix
         self._lock = threading.Lock()
         self._closed = False
+        self._look_every_s = look_every_s
         self._template = functools.lru_cache(maxsize=TEMPLATES_KEPT)(ScalarTemplate)
+        self._few = functools.lru_cache(maxsize=TEMPLATES_KEPT)(_few_or_many)
         self._descriptor: int | None = None
         self._torn = False
         self._open()
@@ -80,12 +87,16 @@ class EventFileWriter:
 
     def write_scalars(self, step: SupportsIndex, values: Mapping[str, float], wall_time: float | None = None) -> None:
         """One event with all scalars of a step. Cheapest when the same tags come in the same order each time."""
-        if 0 < len(values) <= FEW_SCALARS and sum(map(len, values)) <= SHORT_TAGS:
-            self._write_value(step, b"".join(starmap(encode.scalar, values.items())), wall_time)
-            return
-        numbers = np.fromiter(values.values(), np.float64, len(values))
+        now = time.time() if wall_time is None else wall_time
         with self._lock:
-            self._write_template(step, self._template(tuple(values)), numbers, wall_time)
+            tags = tuple(values)
+            if (few := self._few(tags)) is None:
+                numbers = np.fromiter(values.values(), np.float64, len(values))
+                self._write_template(step, self._template(tags), numbers, now)
+                return
+            if type(step) is not int or not 0 < step <= encode.LARGEST_STEP:
+                step = _step(step)
+            self._append(few.record(step, now, values))
 
     def write_vector(
         self, step: SupportsIndex, template: ScalarTemplate, values: NDArray[Any], wall_time: float | None = None
@@ -173,23 +184,33 @@ class EventFileWriter:
         self._write(encode.summary_head(_wall_time(wall_time), _step(step), len(value)) + value)
 
     def _write(self, event: bytes) -> None:
-        record = memoryview(framed(event))
+        record = framed(event)
         with self._lock:
             self._append(record)
 
-    def _append(self, record: memoryview) -> None:
-        if self._closed:
-            raise ValueError(f"{self.path}: the event file is closed")
-        descriptor = self._open() if self._descriptor is None else self._descriptor
-        if os.fstat(descriptor).st_nlink < self._links:
-            raise FileNotFoundError(errno.ENOENT, "the event file was deleted while it was written", str(self.path))
+    def _append(self, record: bytes | memoryview) -> None:
+        descriptor = self._descriptor
+        if descriptor is None:
+            descriptor = self._open()
+        if time.monotonic() >= self._look_at_s:
+            self._look(descriptor)
         if self._torn:
             os.ftruncate(descriptor, self._size)
         self._torn = True
-        self._size += _write_all(descriptor, record)
+        written = os.write(descriptor, record)
+        if written < len(record):
+            _write_all(descriptor, memoryview(record)[written:])
+        self._size += len(record)
         self._torn = False
 
+    def _look(self, descriptor: int) -> None:
+        if os.fstat(descriptor).st_nlink < self._links:
+            raise FileNotFoundError(errno.ENOENT, "the event file was deleted while it was written", str(self.path))
+        self._look_at_s = time.monotonic() + self._look_every_s
+
     def _open(self) -> int:
+        if self._closed:
+            raise ValueError(f"{self.path}: the event file is closed")
         self._directory.mkdir(parents=True, exist_ok=True)
         opening = memoryview(framed(encode.file_version(time.time())))
         path, descriptor = _create(self._directory, self._suffix)
@@ -201,6 +222,7 @@ class EventFileWriter:
             raise
         # Some file systems count no links at all; what matters is that there are fewer than at the start.
         self._links = os.fstat(descriptor).st_nlink
+        self._look_at_s = time.monotonic() + self._look_every_s
         self._torn = False
         self.path, self._descriptor = path, descriptor
         return descriptor
@@ -222,6 +244,10 @@ def _release_inherited() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_release_inherited)
+
+
+def _few_or_many(tags: tuple[str, ...]) -> FewScalars | None:
+    return FewScalars(tags) if are_few(tags) else None
 
 
 def _create(directory: Path, suffix: str) -> tuple[Path, int]:

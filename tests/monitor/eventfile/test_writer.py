@@ -24,11 +24,10 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.compat.proto import event_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
 
-from trainvitals.eventfile import encode
 from trainvitals.eventfile import template as templates
 from trainvitals.eventfile import writer as writers
 from trainvitals.eventfile.crc32c import masked_crc32c
-from trainvitals.eventfile.record import framed
+from trainvitals.eventfile.few import FewScalars
 from trainvitals.eventfile.template import ScalarTemplate
 from trainvitals.eventfile.writer import EventFileWriter
 
@@ -207,12 +206,14 @@ def test_a_suffix_cannot_leave_the_folder(tmp_path):
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, 1e-45, 1e300, -1e300, np.float32(0.1), math.inf, math.nan, 3])
-def test_a_few_scalars_have_the_bytes_that_a_template_gives_them(value):
-    tags = ("train/loss", "é")
-    template = ScalarTemplate(tags)
-    (record,) = template.records(7, 1.5, np.array([value, value], np.float64))
-    event = b"".join(encode.scalar(tag, value) for tag in tags)
-    assert framed(encode.summary_head(1.5, 7, len(event)) + event) == record.tobytes()
+@pytest.mark.parametrize("tags", [("train/loss",), ("train/loss", "é"), tuple("abcdefgh")])
+def test_a_few_scalars_have_the_bytes_that_a_template_gives_them(value, tags):
+    few, template = FewScalars(tags), ScalarTemplate(tags)
+    steps = [*range(400), *VARINT_BOUNDARIES, 7, 0, 8]
+    for step in steps:
+        values = [value + step] * len(tags)
+        (record,) = template.records(step, 1e9 + step / 3, np.array(values, np.float64))
+        assert few.record(step, 1e9 + step / 3, dict(zip(tags, values, strict=True))) == record.tobytes()
 
 
 def test_the_same_calls_write_the_same_bytes(tmp_path, monkeypatch):
@@ -442,6 +443,18 @@ def test_a_deleted_file_is_an_error_and_not_a_silent_loss(tmp_path):
         writer.path.parent.rmdir()
         with pytest.raises(FileNotFoundError, match="deleted"):
             writer.write_scalars(0, {"loss": 1.0})
+
+
+def test_a_writer_that_looks_now_and_then_sees_a_deleted_file_at_its_next_look(tmp_path, monkeypatch):
+    now_s = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now_s)
+    with EventFileWriter(tmp_path, look_every_s=1.0) as writer:
+        writer.path.unlink()
+        now_s = 0.9
+        writer.write_scalars(0, {"loss": 1.0})
+        now_s = 1.1
+        with pytest.raises(FileNotFoundError, match="deleted"):
+            writer.write_scalars(1, {"loss": 1.0})
 
 
 def test_a_folder_that_is_a_file_is_an_oserror(tmp_path):
