@@ -13,6 +13,7 @@ from trainvitals_hooks.probes.effective_rank import EffectiveRank
 from trainvitals_hooks.probes.input_batch import InputBatch
 from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
+from trainvitals_hooks.probes.loss_scale import LossScale
 from trainvitals_hooks.probes.memory import Memory
 from trainvitals_hooks.probes.non_finite_origin import NonFiniteOrigin
 from trainvitals_hooks.probes.outputs import Outputs
@@ -33,6 +34,7 @@ STANDARD: tuple[type[Probe], ...] = (
     Activations,
     DataTime,
     InputBatch,
+    LossScale,
     Memory,
     Wiring,
     KeptGradients,
