@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,8 @@ from trainvitals.formats.concurrency import Concurrency, Part, merged
 from trainvitals.formats.event_stream import EventStream, ScalarRows
 from trainvitals.formats.event_tags import tag_in_run
 from trainvitals.formats.format import Format, Purging, RunFiles
+from trainvitals.formats.other_writers import BESIDE, tags_beside
+from trainvitals.formats.other_writers import problems as problems_beside
 from trainvitals.formats.run_restarts import restarts_of_run
 from trainvitals.formats.sessions import NO_LIMIT, Purge, session_purges
 from trainvitals.model import HistogramSeries, Run, Series
@@ -98,7 +100,8 @@ def _assemble(files: RunFiles, streams: Sequence[EventStream], purge: Purging) -
     if len(failures) == len(streams):
         raise failures[0]
     streams = sorted(streams, key=lambda stream: stream.order)
-    names = _TagNames(streams)
+    beside = tags_beside(streams)
+    names = _TagNames(streams, beside)
     parts = [Part.of(stream.prefix, stream.where, names.renamed(stream), stream.starts) for stream in streams]
     concurrency = Concurrency(parts)
     purges = session_purges(parts, concurrency) if purge == "session" else [Purge((), NO_LIMIT) for _ in parts]
@@ -117,14 +120,22 @@ def _assemble(files: RunFiles, streams: Sequence[EventStream], purge: Purging) -
         hyper_parameters={name: value for stream in streams for name, value in stream.hyper_parameters.items()},
         texts={names.of(stream, text.tag): text.text for stream in streams for text in stream.texts},
         restarts=tuple(restarts),
-        problems=(*(problem for stream in streams for problem in stream.problems), *concurrency.problems(), *problems),
+        problems=(
+            *(problem for stream in streams for problem in stream.problems),
+            *(*concurrency.problems(), *problems_beside(beside), *problems),
+        ),
     )
 
 
 class _TagNames:
-    """The tags of a run, and how those of each file are called there."""
+    """The tags of a run, and how those of each file are called there.
 
-    def __init__(self, streams: Sequence[EventStream]) -> None:
+    Args:
+        beside: tags that are another writer's, by file.
+    """
+
+    def __init__(self, streams: Sequence[EventStream], beside: Mapping[EventStream, frozenset[str]]) -> None:
+        self._beside = beside
         tags_of_prefix: dict[str, set[str]] = {}
         for stream in streams:
             tags_of_prefix.setdefault(stream.prefix, set()).update(stream.tags)
@@ -138,7 +149,8 @@ class _TagNames:
 
     def of(self, stream: EventStream, tag: str) -> str:
         """The name that a tag of this file has in the run."""
-        return tag_in_run(stream.prefix, tag, only_tag=stream.prefix in self._alone)
+        name = tag_in_run(stream.prefix, tag, only_tag=stream.prefix in self._alone)
+        return name + BESIDE if tag in self._beside.get(stream, ()) else name
 
     def codes(self, stream: EventStream, own: NDArray[np.int32]) -> NDArray[np.int32]:
         """The run's tag codes for those of the file."""

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from trainvitals import tags
 from trainvitals.errors import ConfigError
 from trainvitals.model import Run
 from trainvitals.naming.layers import LayerGroup, LayerTag, Source, group_layers, read_layer_tag
 from trainvitals.naming.losses import Chosen, Loss, choose_train, choose_val, describe_loss, without_common_words
 from trainvitals.naming.meaning import Meaning, read_meaning
 from trainvitals.naming.measures import place_measures, suite_of_measure
-from trainvitals.naming.own import in_own_run, is_own, own_meaning
+from trainvitals.naming.own import in_own_run, is_own, is_own_loss, own_first, own_meaning
 from trainvitals.naming.stand_ins import named_only_by_data, stand_ins
 from trainvitals.naming.supervision import supervision
 from trainvitals.naming.tokens import natural_key, read_name
@@ -44,7 +45,7 @@ def assemble(run: Run, overrides: SignalOverrides) -> Signals:
     placed = [*train, *val.values(), *val_rest]
     taken = {chosen.tag for chosen in placed}
     measures = [measure for measure in losses.measures if measure.tag not in taken]
-    rates = overrides.learning_rate or _tags(meanings, "learning_rate")
+    rates = overrides.learning_rate or own_first(run, _tags(meanings, "learning_rate"), tags.LEARNING_RATE)
 
     roles = {tag: Role(tag, kind, why) for tag, (kind, why) in layer_roles.items()}
     roles |= {meaning.tag: Role(meaning.tag, meaning.kind, meaning.why) for meaning in meanings}
@@ -120,7 +121,8 @@ def _described(run: Run, meaning: Meaning, measure: frozenset[str] = frozenset()
     series = run.series[meaning.tag]
     values = np.abs(series.finite().value)
     size = float(np.median(values)) if len(values) else 0.0
-    return describe_loss(meaning, points=len(series), size=size, measure=measure)
+    described = describe_loss(meaning, points=len(series), size=size, measure=measure)
+    return replace(described, watched=is_own_loss(run, meaning.tag))
 
 
 def _layers(run: Run, told: Sequence[str]) -> tuple[dict[str, LayerGroup], dict[str, tuple[str, str]]]:

@@ -35,6 +35,7 @@ class Loss:
         points: how often it was recorded.
         size: median magnitude.
         reason: why it counts as a loss at all, where its name alone does not say so.
+        watched: whether our own hooks recorded it.
     """
 
     tag: str
@@ -48,6 +49,7 @@ class Loss:
     points: int = 0
     size: float = 0.0
     reason: str = ""
+    watched: bool = False
 
     @property
     def explicit_total(self) -> bool:
@@ -121,7 +123,8 @@ def choose_train(losses: Sequence[Loss]) -> list[Chosen]:
     """The losses on training data, the one to judge by first.
 
     A total comes before its parts. Among totals those recorded densely come first, since a curve a step carries more
-    than one point an epoch; then what is called total, what is called training, and what was not smoothed.
+    than one point an epoch; then what is called total, what is called training, and what was not smoothed. Before all
+    comes what our own hooks recorded: its steps are those of everything else in the run.
     """
     if not losses:
         return []
@@ -131,6 +134,7 @@ def choose_train(losses: Sequence[Loss]) -> list[Chosen]:
 
     def order(loss: Loss) -> tuple[object, ...]:
         return (
+            not loss.watched,
             loss.level,
             loss.level < 2 and 2 * loss.points < densest,
             loss.smoothed,
@@ -244,6 +248,7 @@ def _suite(loss: Loss, families: Sequence[str]) -> str:
 
 def _val_order(loss: Loss) -> tuple[object, ...]:
     return (
+        not loss.watched,
         loss.level,
         loss.smoothed,
         bool(loss.words & w.STEP_WORDS) and not loss.words & w.EPOCH_WORDS,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from trainvitals import tags
 from trainvitals.naming.meaning import Meaning
-from trainvitals.naming.split import Split, split_of
+from trainvitals.naming.split import Split, own_suite, split_of
 from trainvitals.naming.words import VALIDATION_FAMILIES
 
 if TYPE_CHECKING:
@@ -74,6 +74,16 @@ def own_meaning(name: Name) -> Meaning | None:
 def is_own(run: Run) -> bool:
     """Whether our hooks recorded it: they write their version among the settings."""
     return "trainvitals" in run.hyper_parameters
+
+
+def is_own_loss(run: Run, tag: str) -> bool:
+    """Whether it is a loss that our hooks recorded, and not one that somebody else wrote beside it."""
+    return is_own(run) and (tag in (tags.TRAIN_LOSS, tags.VALIDATION_LOSS) or own_suite(tag) is not None)
+
+
+def own_first(run: Run, found: Sequence[str], tag: str) -> tuple[str, ...]:
+    """The tags of one signal, those of our hooks before what somebody else wrote beside them."""
+    return tuple(sorted(found, key=lambda each: is_own(run) and each != tag and not each.startswith(f"{tag}/")))
 
 
 def in_own_run(meaning: Meaning, logged: Container[str]) -> Meaning:
