@@ -77,7 +77,7 @@ def follow(path: str, interval: float, until_idle: float | None, **told: Any) ->
 
     PATH need not hold a run yet. Ctrl-C ends with the report of diagnose. Exit status: 0 done; 2 bad usage, or no run.
     """
-    from trainvitals.live import Follower
+    from trainvitals.live.follower import Follower
     from trainvitals.live.terminal import follow_in_terminal
     from trainvitals.session import settings
 

@@ -65,6 +65,8 @@ TOKENS = "progress/tokens"
 SAMPLES = "progress/samples"
 NON_FINITE_ORIGIN = "event/non_finite_origin"
 PROBE_SET_LOSS = "probe_set/loss"
+DIAGNOSIS = "trainvitals/diagnosis"
+"""A text: what the live diagnosis says, whenever that changes and at the end."""
 OVERHEAD_PERCENT = "monitor/overhead_pct"
 EVERY = "monitor/every"
 

@@ -8,8 +8,8 @@ import sys
 import click
 
 from trainvitals.errors import TrainvitalsError
-from trainvitals.live import Follower
 from trainvitals.live.child import serve
+from trainvitals.live.follower import SHARE, Follower
 from trainvitals.session import settings
 
 EXIT_USAGE = 2
@@ -19,10 +19,24 @@ EXIT_USAGE = 2
 @click.argument("folder", metavar="FOLDER")
 @click.option("--interval", metavar="S", type=click.FloatRange(0.1, 3600), default=1.0, help="Look every S s.")
 @click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
-def main(folder: str, interval: float, ignore: tuple[str, ...]) -> None:
+@click.option("--alone", is_flag=True, help="Only the run of FOLDER itself, none in folders below it.")
+@click.option("--share", metavar="P", type=click.FloatRange(1e-4, 1), default=SHARE, help="Take this part of a core.")
+@click.option("--colour", is_flag=True, help="The texts are for a terminal.")
+@click.option("--parent", metavar="PID", type=int, help="End when this is no longer the parent, whatever stdin says.")
+def main(
+    folder: str,
+    interval: float,
+    ignore: tuple[str, ...],
+    alone: bool,
+    share: float,
+    colour: bool,
+    parent: int | None,
+) -> None:
     """Follow FOLDER and write its changes as lines of JSON until stdin is closed."""
     try:
-        serve(Follower(folder, settings(ignore=ignore)), sys.stdin.fileno(), sys.stdout, interval_s=interval)
+        follower = Follower(folder, settings(ignore=ignore), share=share, alone=alone)
+        parent = parent or os.getppid()
+        serve(follower, sys.stdin.fileno(), sys.stdout, interval_s=interval, colour=colour, parent=parent)
     except TrainvitalsError as error:
         click.echo(f"trainvitals: {error.message()}", err=True)
         sys.exit(EXIT_USAGE)

@@ -1,107 +1,99 @@
-"""Following from a child process, so that a training process shares neither its memory nor its interpreter lock.
+"""Following for another process: what changes goes to stdout as lines of JSON, what to do comes from stdin.
 
-The parent calls ``start`` and reads lines of JSON from the child's stdout. Each has a ``kind``:
+``reporters/live_json.py`` says which lines there are, ``orders.py`` what may be said on stdin. When stdin ends,
+everything that was logged is read and diagnosed once more, and the final line is the last one.
 
-- ``opened``, ``worsened`` or ``resolved``, with ``run``, ``step``, ``wall_time`` and ``finding`` in the shape of
-  ``trainvitals diagnose --format json``;
-- ``final``, the last one, with ``schema``, ``version`` and ``runs`` as there. It comes after the parent has closed the
-  child's stdin; before, everything that was logged is read and diagnosed once more.
-
-The child ends when its stdin is closed, so it does not outlive its parent, however that dies. It leaves Ctrl-C to its
-parent and yields the processor to whatever else runs. Errors are one line on stderr and exit status 2.
+The child ends when its stdin does, so it does not outlive its parent, however that dies. It leaves Ctrl-C to its parent
+and yields the processor to whatever else runs. Errors are one line on stderr and exit status 2.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import signal
-import subprocess
-import sys
-import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from typing import IO
 
+from rich.console import Console
+
+from trainvitals.live.changes import Change
+from trainvitals.live.companion import NICENESS
+from trainvitals.live.followed_run import FollowedRun
 from trainvitals.live.follower import Follower
-from trainvitals.reporters.json_report import change_line, final_line
-
-# As low as a process of its own can ask for without starving where the machine is busy.
-NICENESS = 10
-
-
-def start(
-    folder: str | os.PathLike[str], *, interval_s: float = 1.0, ignore: Sequence[str] = ()
-) -> subprocess.Popen[bytes]:
-    """Follow a folder in a child process of low priority.
-
-    Read lines from its ``stdout``; close its ``stdin`` to have the final line and the end.
-
-    Args:
-        folder: where a run is, or will be.
-        interval_s: between two looks for new data.
-        ignore: findings that are accepted: names, codes or families.
-
-    Raises:
-        OSError: the process cannot be started.
-    """
-    options = [option for name in ignore for option in ("--ignore", name)]
-    # -P keeps the working folder off the import path: a training script's folder may hold a random.py of its own.
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "trainvitals.live",
-        "--interval",
-        str(interval_s),
-        *options,
-        "--",
-        str(folder),
-    ]
-    one_thread = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    # A group of its own: Ctrl-C in the terminal reaches the parent only, also while the child still loads.
-    return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, **one_thread}, process_group=0
-    )
+from trainvitals.live.orders import Orders
+from trainvitals.reporters.live_json import change_line, final_line, standing_line
+from trainvitals.reporters.live_lines import change_text, verdict
+from trainvitals.reporters.markdown_summary import markdown_summary
 
 
-def serve(follower: Follower, stdin: int, stdout: IO[str], *, interval_s: float) -> None:
+def serve(follower: Follower, stdin: int, stdout: IO[str], *, interval_s: float, colour: bool, parent: int) -> None:
     """Write changes as they come until ``stdin`` ends, then the last ones and the final diagnosis.
 
     Args:
         follower: what to follow.
-        stdin: the descriptor whose end is the sign to stop. Not a file object: a thread that waits in one holds its
-            lock, which Python needs when it ends.
+        stdin: the descriptor that orders come from, and whose end is the sign to stop.
         stdout: where the lines go.
         interval_s: between two polls.
+        colour: whether the texts are for a terminal.
+        parent: the process that wants to know. When it is gone, nothing more is said.
 
     Raises:
         BrokenPipeError: nobody reads ``stdout`` any more.
     """
     _yield_to_others()
-    over = threading.Event()
-    threading.Thread(target=_wait_for_end, args=(stdin, over), daemon=True).start()
-    parent = os.getppid()
-    while True:
-        _write(stdout, [change_line(change) for change in follower.poll()])
-        # A pipe stays open as long as any process that was forked from the parent holds it, so the pipe's end is not
-        # the only sign of the parent's.
-        if over.wait(interval_s) or os.getppid() != parent:
-            break
+    told = _Told(follower, colour=colour)
+    orders = Orders(stdin)
+    while not orders.is_over:
+        _write(stdout, told.lines(follower.poll(in_a_hurry=orders.in_a_hurry)))
+        orders.wait(interval_s)
+        # Both ends of the line stay open as long as any process that was forked from the parent holds them, so their
+        # end is not the only sign of the parent's; and nobody would read what is written now.
+        if os.getppid() != parent:
+            return
+        if orders.share is not None:
+            follower.take_share(orders.share)
     changes = follower.finish()
-    _write(stdout, [*map(change_line, changes), final_line(follower.diagnoses)])
+    _write(stdout, told.lines(changes, at_the_end=True))
+    _write(stdout, [final_line(follower.diagnoses, cpu_s=time.process_time())])
+
+
+class _Told:
+    """Changes in the words of the protocol."""
+
+    def __init__(self, follower: Follower, *, colour: bool) -> None:
+        self._follower = follower
+        self._page = io.StringIO()
+        self._console = Console(file=self._page, force_terminal=colour, highlight=False, soft_wrap=True)
+
+    def lines(self, changes: Sequence[Change], *, at_the_end: bool = False) -> Iterator[str]:
+        changed = {change.run for change in changes}
+        for change in changes:
+            yield change_line(change, self._text(change))
+        for run in self._follower.runs:
+            if at_the_end or run.id in changed:
+                yield from self._standing(run)
+
+    def _standing(self, run: FollowedRun) -> Iterator[str]:
+        diagnosis = run.diagnosis
+        if diagnosis is not None:
+            summary = markdown_summary(diagnosis, run.findings)
+            yield standing_line(diagnosis, run.findings, verdict=verdict(diagnosis), summary=summary)
+
+    def _text(self, change: Change) -> str:
+        self._page.seek(0)
+        self._page.truncate()
+        self._console.print(change_text(change, name_run=len(self._follower.runs) > 1), end="")
+        return self._page.getvalue()
 
 
 def _yield_to_others() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    if hasattr(os, "setpriority"):
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 
 
-def _wait_for_end(stdin: int, over: threading.Event) -> None:
-    while os.read(stdin, 1):
-        pass
-    over.set()
-
-
-def _write(stdout: IO[str], lines: Sequence[str]) -> None:
+def _write(stdout: IO[str], lines: Iterator[str] | Sequence[str]) -> None:
     stdout.writelines(lines)
     stdout.flush()

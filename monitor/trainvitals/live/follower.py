@@ -12,14 +12,16 @@ from trainvitals.errors import LogError, TrainvitalsError
 from trainvitals.formats.discovery import find_runs
 from trainvitals.formats.format import RunFiles
 from trainvitals.formats.read import unique_ids
-from trainvitals.live.allowance import Allowance
+from trainvitals.live.allowance import MOST_SAVED_S, Allowance
 from trainvitals.live.changes import Change
 from trainvitals.live.clock import Clock
 from trainvitals.live.followed_run import FollowedRun
 from trainvitals.model import Diagnosis
 
-# What following may take of one core, a tenth in all, averaged over time and over all runs.
-FINDING_SHARE, READING_SHARE, DIAGNOSING_SHARE = 0.01, 0.04, 0.05
+# What following may take of one core unless told otherwise, averaged over time and over all runs, and what looking for
+# files, reading and diagnosing take of that.
+SHARE = 0.1
+FINDING_PART, READING_PART, DIAGNOSING_PART = 0.1, 0.4, 0.5
 # Each run is held in memory; of more than these the ones that were written to last are followed.
 MOST_RUNS = 32
 # A run that is followed gives way only to one that was written to so much later, or runs that are all written to would
@@ -33,10 +35,10 @@ class Follower:
     """Every run at a path while it grows, and what changes in its findings.
 
     Each ``poll`` does what is due and returns; nothing happens in between, so the caller decides how often: once or
-    twice a second is enough. Looking for files, reading and diagnosing are spaced so that they take a tenth of a core
-    in the long run, the first second of loading aside. A loss that becomes non-finite is told at the first poll that
-    reads it; everything else after two looks that agree, between which the log grew by 2 % or a minute went by, or
-    once the log rests.
+    twice a second is enough. Looking for files, reading and diagnosing are spaced so that they take their share of a
+    core in the long run, the first second of loading aside. A loss that becomes non-finite is told at the first poll
+    that reads it; everything else after two looks that agree, between which the log grew by 2 % or a minute went by,
+    or once the log rests.
 
     Whatever happens to the files is survived: a path that holds no run yet, files that appear later, are torn,
     truncated, replaced or gone.
@@ -44,6 +46,8 @@ class Follower:
     Args:
         path: a log file, a run's folder or a folder of runs; it need not exist yet.
         config: as for ``diagnose``.
+        share: the part of one core that following may take.
+        alone: follow only the run of the folder itself, none in folders below it.
         clock: for tests.
 
     Raises:
@@ -51,7 +55,13 @@ class Follower:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], config: Config | None = None, *, clock: Clock | None = None
+        self,
+        path: str | os.PathLike[str],
+        config: Config | None = None,
+        *,
+        share: float = SHARE,
+        alone: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         self.path = Path(path)
         self.missing: LogError | None = None
@@ -62,9 +72,10 @@ class Follower:
         check_settings(self._config)
         self._clock = clock or Clock()
         self._runs: dict[_Key, FollowedRun] = {}
-        self._finding = Allowance(FINDING_SHARE, self._clock)
-        self._reading = Allowance(READING_SHARE, self._clock)
-        self._diagnosing = Allowance(DIAGNOSING_SHARE, self._clock)
+        self._alone = alone
+        self._finding = Allowance(FINDING_PART * share, self._clock)
+        self._reading = Allowance(READING_PART * share, self._clock)
+        self._diagnosing = Allowance(DIAGNOSING_PART * share, self._clock, saved_s=MOST_SAVED_S)
         self._is_warm = False
         self._began_at_s = self._clock.now_s()
 
@@ -89,12 +100,22 @@ class Follower:
         """For how long nothing has grown."""
         return self._clock.now_s() - max((run.grew_at_s for run in self.runs), default=self._began_at_s)
 
-    def poll(self) -> list[Change]:
-        """Do what is due: look for runs, read what was added, diagnose where that is worth it. What changed."""
-        if self._finding.is_due:
+    def take_share(self, share: float) -> None:
+        """From now on, take this part of one core."""
+        self._finding.share = FINDING_PART * share
+        self._reading.share = READING_PART * share
+        self._diagnosing.share = DIAGNOSING_PART * share
+
+    def poll(self, *, in_a_hurry: bool = False) -> list[Change]:
+        """Do what is due: look for runs, read what was added, diagnose where that is worth it. What changed.
+
+        Args:
+            in_a_hurry: something urgent was logged, so that reading does not wait until it is due.
+        """
+        if self._finding.is_due or (in_a_hurry and not self._runs):
             with self._finding.spending():
                 self._find()
-        if self._reading.is_due:
+        if self._reading.is_due or (in_a_hurry and self._reading.may_borrow):
             with self._reading.spending():
                 for run in self.runs:
                     run.read()
@@ -133,6 +154,8 @@ class Follower:
             found, self.missing = [], error
         else:
             self.missing = None
+        if self._alone:
+            found = [files for files in found if files.root == self.path]
         followed = _written_last(found, MOST_RUNS, self._runs)
         self.left_out = len(found) - len(followed)
         names = dict(zip(map(_key, found), unique_ids([(self.path, files) for files in found]), strict=True))

@@ -14,7 +14,6 @@ from trainvitals.model import Cause, Diagnosis, Evidence, Finding, NotAssessed, 
 
 if TYPE_CHECKING:
     from trainvitals.comparison import Comparison
-    from trainvitals.live.changes import Change
 
 SCHEMA_VERSION = 1
 
@@ -27,7 +26,7 @@ def render_json(diagnoses: Iterable[Diagnosis]) -> str:
 def to_document(diagnoses: Iterable[Diagnosis]) -> dict[str, Any]:
     """All diagnoses as plain dicts and lists; non-finite numbers are the strings "NaN", "Infinity", "-Infinity"."""
     runs = [_run(diagnosis) for diagnosis in diagnoses]
-    document: dict[str, Any] = _finite({"schema": SCHEMA_VERSION, "version": __version__, "runs": runs})
+    document: dict[str, Any] = finite({"schema": SCHEMA_VERSION, "version": __version__, "runs": runs})
     return document
 
 
@@ -37,8 +36,8 @@ def render_comparison(comparison: Comparison) -> str:
         {
             "outcome": each.outcome,
             "why": each.why,
-            "before": None if each.before is None else _finding(each.before),
-            "after": None if each.after is None else _finding(each.after),
+            "before": None if each.before is None else finding_document(each.before),
+            "after": None if each.after is None else finding_document(each.after),
         }
         for each in comparison.findings
     ]
@@ -61,29 +60,7 @@ def render_comparison(comparison: Comparison) -> str:
         "losses": losses,
         "settings": [asdict(change) for change in comparison.settings],
     }
-    return json.dumps(_finite(document), indent=2, allow_nan=False, ensure_ascii=True) + "\n"
-
-
-def change_line(change: Change) -> str:
-    """One change of a growing run as one line of JSON, with the newline."""
-    return _line(
-        {
-            "kind": change.kind,
-            "run": change.run,
-            "step": change.step,
-            "wall_time": change.wall_time,
-            "finding": _finding(change.finding),
-        }
-    )
-
-
-def final_line(diagnoses: Iterable[Diagnosis]) -> str:
-    """The last diagnoses of runs that were followed as one line of JSON, with the newline."""
-    return _line({"kind": "final", **to_document(diagnoses)})
-
-
-def _line(content: dict[str, Any]) -> str:
-    return json.dumps(_finite(content), allow_nan=False, ensure_ascii=True) + "\n"
+    return json.dumps(finite(document), indent=2, allow_nan=False, ensure_ascii=True) + "\n"
 
 
 def schema() -> dict[str, Any]:
@@ -111,7 +88,7 @@ def _run(diagnosis: Diagnosis) -> dict[str, Any]:
             "per_layer": dict(signals.per_layer),
         },
         "progress": _progress(diagnosis.progress),
-        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "findings": [finding_document(finding) for finding in diagnosis.findings],
         "root_causes": [{"name": cause.name, "confidence": cause.confidence} for cause in diagnosis.root_causes],
         "not_assessed": [_not_assessed(rule) for rule in diagnosis.not_assessed],
         "problems": [_problem(problem) for problem in diagnosis.problems],
@@ -132,7 +109,8 @@ def _progress(progress: Progress) -> dict[str, Any]:
     }
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """One finding as plain dicts and lists, its numbers as they are."""
     return {
         "code": finding.code,
         "name": finding.name,
@@ -198,12 +176,12 @@ def _problem(problem: Problem) -> dict[str, Any]:
     return {"kind": problem.kind, "where": problem.where, "text": problem.text, "count": problem.count}
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON-safe: NumPy scalars as Python's, non-finite numbers as strings."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if hasattr(value, "item"):
         value = value.item()
     if isinstance(value, float) and not math.isfinite(value):

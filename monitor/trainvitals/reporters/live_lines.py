@@ -41,6 +41,26 @@ def change_text(change: Change, *, name_run: bool) -> Text:
     return line
 
 
+def verdict(diagnosis: Diagnosis) -> str:
+    """``sick: plateau since step 3,100 (very likely), and 2 more findings``."""
+    worst = wording.worst_open_finding(diagnosis)
+    if worst is not None:
+        said = wording.finding_headline(worst)
+    elif diagnosis.status is Status.UNDETERMINED and diagnosis.open_findings:
+        said = visible(diagnosis.open_findings[0].summary)
+    else:
+        said = wording.progress_sentence(diagnosis)
+    more = sum(finding.severity is not Severity.INFO for finding in diagnosis.open_findings) - 1
+    accepted = sum(finding.state == "accepted" for finding in diagnosis.findings)
+    return "".join(
+        (
+            f"{wording.STATUS_WORDS[diagnosis.status]}: {said}",
+            f", and {more} more finding{'s' * (more > 1)}" if more > 0 else "",
+            f"; {accepted} accepted" if accepted else "",
+        )
+    )
+
+
 def status_text(diagnoses: Sequence[Diagnosis], *, idle_s: float, left_out: int) -> Text:
     """How things stand, in one line: the one run's verdict, or how many runs are sick."""
     line = Text(no_wrap=True, overflow="ellipsis")

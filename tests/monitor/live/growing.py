@@ -9,7 +9,9 @@ import numpy as np
 
 from trainvitals.config import Config
 from trainvitals.eventfile.writer import EventFileWriter
-from trainvitals.live import Change, Clock, Follower
+from trainvitals.live.changes import Change
+from trainvitals.live.clock import Clock
+from trainvitals.live.follower import SHARE, Follower
 
 NOW = 1_000_000.0
 
@@ -54,8 +56,10 @@ class Training:
         self.step = step
 
 
-def following(path: Path, time: Time, config: Config | None = None) -> Follower:
-    return Follower(path, config, clock=time.clock())
+def following(
+    path: Path, time: Time, config: Config | None = None, *, share: float = SHARE, alone: bool = False
+) -> Follower:
+    return Follower(path, config, share=share, alone=alone, clock=time.clock())
 
 
 def polled(follower: Follower, time: Time, seconds: int) -> list[Change]:

@@ -14,7 +14,8 @@ import trainvitals
 from trainvitals.config import Acceptance, Config
 from trainvitals.errors import UnknownRuleError
 from trainvitals.live import follower as follower_module
-from trainvitals.live.follower import DIAGNOSING_SHARE
+from trainvitals.live.allowance import MOST_SAVED_S
+from trainvitals.live.follower import DIAGNOSING_PART, SHARE
 from trainvitals.signals import SignalOverrides
 
 
@@ -104,7 +105,52 @@ def test_diagnosing_keeps_to_its_share(training: Training, time: Time, monkeypat
         training.healthy(20)
         polled(follower, time, 1)
     spent_s = cost_s * (len(looks) - 1)  # the first one loads what all need
-    assert 0 < spent_s <= DIAGNOSING_SHARE * (time.now_s - begin_s) + cost_s
+    assert 0 < spent_s <= SHARE * DIAGNOSING_PART * (time.now_s - begin_s) + cost_s + MOST_SAVED_S
+
+
+def test_a_smaller_share_has_fewer_looks(training: Training, time: Time, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+
+    def costly(run, config):
+        looks.append(time.now_s)
+        time.cpu_s += 0.25
+        return trainvitals.diagnose(run, config)
+
+    monkeypatch.setattr("trainvitals.live.followed_run.diagnose", costly)
+    follower = following(training.folder, time, share=0.02)
+    for _ in range(60):
+        training.healthy(20)
+        polled(follower, time, 1)
+    # One that loads, what was saved up, and then one each 25 s of the 1260.
+    assert 48 <= len(looks) <= 56
+    follower.take_share(0.002)
+    looks.clear()
+    for _ in range(60):
+        training.healthy(20)
+        polled(follower, time, 1)
+    assert 4 <= len(looks) <= 6
+
+
+def test_in_a_hurry_a_log_is_read_although_it_is_not_due(training: Training, time: Time) -> None:
+    follower = following(training.folder, time)
+    training.healthy(300)
+    polled(follower, time, 1)
+    follower._reading._due_at_s = follower._diagnosing._due_at_s = time.now_s + 20
+    training.log(float("nan"))
+    assert follower.poll() == []
+    assert names(follower.poll(in_a_hurry=True)) == [("opened", "non-finite-loss")]
+
+
+def test_alone_the_runs_in_folders_below_are_others(training: Training, time: Time) -> None:
+    follower = following(training.folder, time, alone=True)
+    other = Training(training.folder / "of-another", time)
+    other.healthy(100)
+    polled(follower, time, 3)
+    assert follower.runs == ()
+    training.healthy(100)
+    polled(follower, time, 3)
+    assert [run.id for run in follower.runs] == ["run"]
+    assert [diagnosis.points for diagnosis in follower.diagnoses] == [100]
 
 
 def test_a_path_without_a_run_is_waited_for(training: Training, time: Time) -> None:
@@ -287,7 +333,7 @@ def test_a_told_tag_that_is_not_there_yet_is_waited_for(training: Training, time
 
 def test_settings_are_checked_at_the_start(tmp_path: Path) -> None:
     with pytest.raises(UnknownRuleError):
-        trainvitals.live.Follower(tmp_path, Config(select=("platau",)))
+        follower_module.Follower(tmp_path, Config(select=("platau",)))
 
 
 def test_the_end_is_what_diagnose_says(tmp_path: Path, time: Time, root: Path) -> None:
@@ -298,3 +344,15 @@ def test_the_end_is_what_diagnose_says(tmp_path: Path, time: Time, root: Path) -
             (followed,) = follower.diagnoses
             diagnosed = trainvitals.diagnose(trainvitals.read_run(sample))
             assert (followed.status, followed.findings) == (diagnosed.status, diagnosed.findings)
+
+
+def test_a_text_is_no_growth(training: Training, time: Time) -> None:
+    """A watched training writes its own diagnosis there; the follower must not go on looking at that."""
+    follower = following(training.folder, time)
+    training.healthy(100)
+    polled(follower, time, 1)
+    (run,) = follower.runs
+    assert training.writer is not None
+    training.writer.write_text(99, "trainvitals/diagnosis", "**healthy**", time.now_s)
+    run.read()
+    assert not run.is_worth_a_look

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 from tests.monitor.live.growing import Time, Training, following
 
-from trainvitals.live import Change, Follower
+from trainvitals.live.changes import Change
+from trainvitals.live.follower import Follower
 from trainvitals.live.terminal import follow_in_terminal
 
 
