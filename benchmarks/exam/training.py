@@ -142,6 +142,7 @@ def record(settings: Settings, fault: Fault | None, seed: int, folder: Path) -> 
         every=WATCH_EVERY,
         signals="full",
         budget=math.inf,
+        live=False,
     ) as vitals:
         for training.step in range(settings.steps):
             loss = _make_step(training, fault, vitals)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from torch.optim import Optimizer
 
-from trainvitals.errors import ConfigError
+from trainvitals.errors import ConfigError, UnknownRuleError
+from trainvitals.live.companion import check_ignored
 from trainvitals_hooks.probes.registry import BY_NAME, SETS, chosen
 
 if TYPE_CHECKING:
@@ -43,6 +44,21 @@ def check_arguments(optimizers: Sequence[object], *, every: int, budget: float) 
         raise ConfigError(f"every={every} is no number of steps", hint="1 records every step in full")
     if not budget > 0:
         raise ConfigError(f"budget={budget} is no share of the time", hint="0.01 is one percent, math.inf no limit")
+
+
+def accepted_findings(ignore: str | Sequence[str]) -> tuple[str, ...]:
+    """The names, codes or families of findings that are accepted.
+
+    Raises:
+        ConfigError: a name is none of these.
+    """
+    names = (ignore,) if isinstance(ignore, str) else tuple(ignore)
+    if names:
+        try:
+            check_ignored(names)
+        except UnknownRuleError as error:
+            raise ConfigError(f"ignore: {error.what}", hint=error.hint) from None
+    return names
 
 
 def chosen_probes(signals: str | Sequence[str]) -> tuple[type[Probe], ...]:

@@ -7,10 +7,15 @@ import sys
 
 
 def tell(text: str) -> None:
-    """One line on stderr. A closed or broken stderr is no reason to stop a training."""
+    """One line on stderr, whatever line breaks the text holds."""
+    tell_line(" ".join(text.split()))
+
+
+def tell_line(line: str) -> None:
+    """One line on stderr as it is. A closed or broken stderr is no reason to stop a training."""
     if sys.stderr is not None:
         with contextlib.suppress(OSError, ValueError):
-            sys.stderr.write(f"trainvitals: {' '.join(text.split())}\n")
+            sys.stderr.write(f"trainvitals: {line}\n")
             sys.stderr.flush()
 
 

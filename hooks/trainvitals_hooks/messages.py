@@ -35,10 +35,15 @@ def start_line(model: Module, owners: Owners, folder: Path, first: int, not_seen
     )
 
 
-def end_lines(steps: int, own_share: float, recorder: Recorder) -> Iterator[str]:
-    """What was recorded, at what cost, what was lost, and the next command."""
+def end_lines(
+    steps: int, own_share: float, recorder: Recorder, *, verdict: str | None, live_cpu_s: float | None
+) -> Iterator[str]:
+    """The verdict, what was recorded, at what cost, what was lost, and the next command."""
+    if verdict is not None:
+        yield verdict
     if recorder.written:
-        yield f"{steps:,} steps recorded at a cost of {PERCENT * own_share:.2g} % of the training's time"
+        live = "" if live_cpu_s is None else f"; the live diagnosis took {live_cpu_s:.2g} s in a process of its own"
+        yield f"{steps:,} steps recorded at a cost of {PERCENT * own_share:.2g} % of the training's time{live}"
     else:
         yield f"nothing recorded in {steps:,} steps"
     if recorder.lost:

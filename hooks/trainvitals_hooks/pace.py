@@ -26,6 +26,8 @@ class Pace:
         self._quiet_s = 0.0
         self._made_before_quiet = 0
         self._own_before_quiet_s = 0.0
+        self.own_share = 0.0
+        """The monitor's own time over the training's, between the last two records."""
 
     def begin_quiet(self, made: int) -> None:
         """From here on steps may be made that have nothing to do with a record. ``made``: steps so far."""
@@ -61,7 +63,8 @@ class Pace:
         # The count starts anew where a training goes on from a checkpoint.
         if steps <= 0 or training_s <= 0:
             return {}, 0.0, 0.0
-        numbers = {tags.STEP_TIME_S: training_s / steps, tags.OVERHEAD_PERCENT: PERCENT * own_s / training_s}
+        self.own_share = own_s / training_s
+        numbers = {tags.STEP_TIME_S: training_s / steps, tags.OVERHEAD_PERCENT: PERCENT * self.own_share}
         samples, tokens = self._progress.samples - before.samples, self._progress.tokens - before.tokens
         if samples > 0:
             numbers[tags.THROUGHPUT_PER_S] = samples / (own_s + training_s)

@@ -127,12 +127,20 @@ class Recorder:
     def put_event(self, step: int, kind: str, details: Mapping[str, object]) -> None:
         """Write a marker."""
         text = json.dumps(dict(details), default=str, sort_keys=True) if details else kind
+        self.put_text(step, event(kind), text)
+
+    def put_text(self, step: int, tag: str, text: str) -> None:
+        """Write a text, behind what is still on its way."""
         now = time.time()
-        self._transfer.send([], lambda _: self._attempt(lambda writer: writer.write_text(step, event(kind), text, now)))
+        self._transfer.send([], lambda _: self._attempt(lambda writer: writer.write_text(step, tag, text, now)))
 
     def poll(self) -> None:
         """Write what has arrived from the device."""
         self._transfer.poll()
+
+    def drain(self) -> None:
+        """Wait for everything that is still on its way, and write it."""
+        self._transfer.drain()
 
     def close(self) -> None:
         """Write everything and close the file."""

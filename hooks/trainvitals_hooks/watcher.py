@@ -16,11 +16,12 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.anomaly import DENSE_STEPS, Anomaly
-from trainvitals_hooks.arguments import check_arguments, chosen_probes, selector, unwrapped
+from trainvitals_hooks.arguments import accepted_findings, check_arguments, chosen_probes, selector, unwrapped
 from trainvitals_hooks.console import tell
 from trainvitals_hooks.folder import choose_folder
 from trainvitals_hooks.guard import Guard
 from trainvitals_hooks.journal import Journal
+from trainvitals_hooks.live import LiveDiagnosis, OnFinding
 from trainvitals_hooks.messages import end_lines, shown, start_line
 from trainvitals_hooks.modules import inside_ddp
 from trainvitals_hooks.own_time import OwnTime
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from torch.nn import Module
     from torch.optim import Optimizer
 
+    from trainvitals.model import Finding
     from trainvitals_hooks.probes.probe import Probe
 
 Signals = Literal["light", "standard", "full"]
@@ -61,6 +63,9 @@ def watch(
     budget: float = 0.01,
     layers: str | Sequence[str] | None = None,
     resume: bool = False,
+    live: bool = True,
+    ignore: str | Sequence[str] = (),
+    on_finding: OnFinding | None = None,
     on_record: OnRecord | None = None,
 ) -> Vitals:
     """Record what a training does, for TensorBoard and ``trainvitals diagnose``.
@@ -75,6 +80,11 @@ def watch(
         budget: share of the training's time that recording may take; beyond it, ``every`` is raised.
         layers: regular expressions; layers whose name holds none of them get no tags of their own.
         resume: go on in ``logdir`` behind the last step recorded there.
+        live: diagnose the run while it is trained, in a child process of low priority that takes what recording leaves
+            of the budget. What it finds is told on stderr, in ``vitals.findings``, and as text in TensorBoard.
+        ignore: findings that the live diagnosis accepts: names, codes or families of rules.
+        on_finding: called with a ``Finding`` and ``opened``, ``worsened`` or ``resolved``, in this thread, at the next
+            ``log``. If it raises, that is told once, and it is called again for the next finding.
         on_record: called in this thread with a step and the scalars just written at it, by tag, to pass them on to W&B
             and the like. It is called for every step, its time counts as the monitor's, and if it raises, that is told
             once and it is not called again.
@@ -90,6 +100,7 @@ def watch(
     check_arguments(optimizers, every=every, budget=budget)
     kinds = chosen_probes(signals)
     selected = selector(layers)
+    accepted = accepted_findings(ignore)
     _close_watchers_of(optimizers)
     ranks = ranks_of_training()
     folder: Path | None = None
@@ -109,6 +120,9 @@ def watch(
         kinds=kinds,
         budget=budget,
         selected=selected,
+        live=live,
+        ignore=accepted,
+        on_finding=on_finding,
         on_record=on_record,
         ranks=ranks,
     )
@@ -128,6 +142,9 @@ class Vitals:
         kinds: Sequence[type[Probe]],
         budget: float,
         selected: Callable[[str], bool],
+        live: bool,
+        ignore: Sequence[str],
+        on_finding: OnFinding | None,
         on_record: OnRecord | None,
         ranks: Ranks,
     ) -> None:
@@ -145,6 +162,11 @@ class Vitals:
             self._recorder: Recorder = Sender(ranks)
         else:
             self._recorder = Recorder(folder or Path(), settings, self._once, self._look, sink, ranks)
+        self._live = LiveDiagnosis(
+            self._recorder, self._pace, self._once, budget=budget, ignore=ignore, on_finding=on_finding
+        )
+        if not (live and ranks.writes):
+            self._live.switch_off()
         # A rank that does not write has nothing to wait for, unless another optimizer's step belongs to the record.
         at_once = None if ranks.writes else len(optimizers) == 1
         self._journal = Journal(self._recorder, self._progress, self._once, first, at_once)
@@ -198,6 +220,11 @@ class Vitals:
         return self._schedule.every
 
     @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the live diagnosis has told: what stands, then what was resolved, its state ``resolved``."""
+        return self._live.findings
+
+    @property
     def is_due(self) -> bool:
         """Whether the step about to be made is one that is recorded in full."""
         return self._due and not self._closed
@@ -233,6 +260,8 @@ class Vitals:
         except Exception as error:
             self._went_wrong("log", error)
         self._own.total_s += perf_counter() - began_s
+        if self._live.news:
+            self._live.call_back()
 
     def log_validation(self, suite: str = "", /, **metrics: Any) -> None:
         """Keep the metrics of a validation after the last step; ``suite`` names one of several validation sets."""
@@ -292,27 +321,39 @@ class Vitals:
                 self._continue(state)
 
     def close(self) -> None:
-        """Write what is left, take every hook off, and say where the record is. Closing again does nothing."""
+        """Write what is left, take every hook off, and say how it went and where the record is.
+
+        The last live diagnosis is waited for, at most ten seconds. Closing again does nothing.
+        """
         if self._closed:
             return
         with _Inside(self, "close"):
             self._journal.close()
-        with _Inside(self, "close"):
-            self._recorder.close()
-        self._closed = True
+            self._recorder.drain()
         self._ranks.close()
-        for handle in self._handles:
-            handle.remove()
-        self._guard.close()
-        if not self._ranks.writes:
-            return
-        for line in end_lines(self._journal.steps.made, self._own.share(), self._recorder):
-            tell(line)
-        _remove_if_empty(self._recorder.folder)
+        own_share, verdict = self._own.share(), None
+        try:
+            with _Inside(self, "live diagnosis"):
+                verdict = self._live.finish(self._journal.number)
+        finally:
+            # Also when Ctrl-C cuts the waiting short.
+            with _Inside(self, "close"):
+                self._recorder.close()
+            self._closed = True
+            for handle in self._handles:
+                handle.remove()
+            self._guard.close()
+            if self._ranks.writes:
+                made, cpu_s = self._journal.steps.made, self._live.cpu_s
+                for line in end_lines(made, own_share, self._recorder, verdict=verdict, live_cpu_s=cpu_s):
+                    tell(line)
+                _remove_if_empty(self._recorder.folder)
+        self._live.call_back()
 
     def __del__(self) -> None:
         # A cell of a notebook that is run again replaces model, optimizer and watcher without closing anything.
         if not self._closed:
+            self._live.switch_off()
             self.close()
 
     def __enter__(self) -> Self:
@@ -359,11 +400,16 @@ class Vitals:
                         self._prepare_next()
             except Exception as error:
                 self._went_wrong("step", error)
-            self._own.total_s += perf_counter() - began_s
+            now_s = perf_counter()
+            self._own.total_s += now_s - began_s
             if made:
+                if now_s >= self._live.due_at_s:
+                    self._hear()
                 return
         with _Inside(self, "step"):
             self._step_made(optimizer)
+        if perf_counter() >= self._live.due_at_s:
+            self._hear()
 
     def _step_made(self, optimizer: Optimizer) -> None:
         self._pace.end_quiet(self._journal.steps.made)
@@ -382,6 +428,13 @@ class Vitals:
             self._prepare_next()
         self._journal.settle()
         self._pace.begin_quiet(self._journal.steps.made)
+
+    def _hear(self) -> None:
+        """Listen to the live diagnosis. What that takes is no record's: it never changes how often is recorded."""
+        before_s = self._own.total_s
+        with _Inside(self, "live diagnosis"):
+            self._live.look(self._journal.number)
+        self._pace.set_aside(self._own.total_s - before_s)
 
     def _account(self) -> None:
         """Write the pace, and hold the cost of a record against the budget."""
@@ -413,6 +466,7 @@ class Vitals:
             self._schedule.ask_for(self._preparable + self._ranks.notice_steps, DENSE_STEPS)
             self._ranks.agree(self._schedule, self._journal.steps)
             self._plan(self._preparable)
+            self._live.hurry()
 
     def _continue(self, state: Mapping[str, Any]) -> None:
         first = operator.index(state["next_step"])
@@ -423,6 +477,7 @@ class Vitals:
         if before != self._recorder.folder:
             _remove_if_empty(before)
         self._journal.continue_at(first)
+        self._live.follow_anew()
         self._recording = False
         self._prepare_next()
         if self._ranks.writes:
@@ -482,13 +537,19 @@ def _close_watchers_of(optimizers: Iterable[Optimizer]) -> None:
 @atexit.register
 def _close_all() -> None:
     for vitals in list(_open):
-        vitals.close()
+        try:
+            vitals.close()
+        except KeyboardInterrupt:
+            # Whoever wants to be gone waits for no other diagnosis.
+            for other in list(_open):
+                other._live.switch_off()
 
 
 def _leave_to_parent() -> None:
     """In a forked process: the parent records, this one does not."""
     for vitals in list(_open):
         vitals._closed = True
+        vitals._live.leave_to_parent()
 
 
 if hasattr(os, "register_at_fork"):

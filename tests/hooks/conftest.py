@@ -20,6 +20,15 @@ def _one_thread_and_a_seed():
 
 
 @pytest.fixture(autouse=True)
+def _no_process_a_test(request, monkeypatch):
+    """Only the tests of the live diagnosis start its process, which costs a second or two each time."""
+    from trainvitals_hooks.live import LiveDiagnosis
+
+    if not request.path.name.startswith("test_live"):
+        monkeypatch.setattr(LiveDiagnosis, "_start", LiveDiagnosis.switch_off)
+
+
+@pytest.fixture(autouse=True)
 def _nothing_left_open():
     yield
     from trainvitals_hooks import watcher

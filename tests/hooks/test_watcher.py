@@ -298,7 +298,7 @@ import os, sys, signal
 import torch, trainvitals
 model = torch.nn.Linear(4, 1)
 optimizer = torch.optim.SGD(model.parameters(), 0.1)
-vitals = trainvitals.watch(model, optimizer, sys.argv[1], every=5, budget=float("inf"))
+vitals = trainvitals.watch(model, optimizer, sys.argv[1], every=5, budget=float("inf"), live=False)
 for step in range(40):
     model(torch.randn(8, 4)).square().mean().backward()
     optimizer.step()

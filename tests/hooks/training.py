@@ -49,8 +49,11 @@ def plain_steps(model, optimizer, vitals, count):
 
 
 def watching(model, optimizer, folder, **settings):
-    """As ``watch``, with a budget that never changes ``every``: what a test expects does not depend on the machine."""
-    return watch(model, optimizer, folder, **{"budget": math.inf, **settings})
+    """As ``watch``, with a budget that never changes ``every``: what a test expects does not depend on the machine.
+
+    Without a live diagnosis, which costs a process a test.
+    """
+    return watch(model, optimizer, folder, **{"budget": math.inf, "live": False, **settings})
 
 
 def recorded(folder):

@@ -74,7 +74,7 @@ def train(scenario: Scenario, folder: Path, advance: Callable[[], None], *, advi
         torch.manual_seed(seed)
         training = scenario.build(torch.Generator().manual_seed(seed), advice)
         # Steps of less than a millisecond leave no budget; here the record counts, not the pace.
-        vitals = watch(training.model, training.optimizer, folder, budget=math.inf)
+        vitals = watch(training.model, training.optimizer, folder, budget=math.inf, live=False)
         with vitals:
             for step in range(1, scenario.steps + 1):
                 inputs, targets = training.batch()

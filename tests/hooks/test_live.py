@@ -1,0 +1,426 @@
+"""What a training hears of its diagnosis, from a child process that says what the test wants."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import sys
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
+
+import pytest
+import torch
+from tests.hooks.training import network, plain_steps, recorded, watching
+
+import trainvitals
+from trainvitals.errors import ConfigError
+from trainvitals.model import Finding, Severity
+from trainvitals.reporters.live_json import Final, Standing, Told
+from trainvitals_hooks import live, watcher
+from trainvitals_hooks.schedule import Schedule
+
+pytestmark = pytest.mark.torch
+
+PLATEAU = Finding("LOS005", "plateau", Severity.WARNING, 0.9, "flat", first_step=3)
+SPIKES = Finding("LOS003", "loss-spikes", Severity.INFO, 0.6, "3 spikes", first_step=1)
+OPENED = Told("opened", PLATEAU, "opened    warning  plateau since step 3 (very likely): flat")
+STANDING = Standing("sick: plateau since step 3 (very likely)", (PLATEAU,), "**sick: plateau**")
+
+
+@dataclass
+class Child:
+    """Stands for a process. ``says`` is what the next call of ``lines`` gives, ``last`` what comes at the end."""
+
+    made: ClassVar[list[Child]] = []
+    folder: object
+    settings: dict[str, object]
+    says: list[object] = field(default_factory=list)
+    last: list[object] = field(default_factory=lambda: [STANDING, Final(1.5)])
+    end: str | None = None
+    refused: bool = False
+    looks: int = 0
+    shares: list[float] = field(default_factory=list)
+    is_killed: bool = False
+    is_let_go: bool = False
+
+    def lines(self):
+        says, self.says = self.says, []
+        return says
+
+    def look(self):
+        self.looks += 1
+
+    def take_share(self, share):
+        self.shares.append(share)
+
+    def finish(self, patience_s, take):
+        for line in self.last:
+            if line is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            take(line)
+        return any(isinstance(line, Final) for line in self.last)
+
+    def kill(self):
+        self.is_killed = True
+
+    def let_go(self):
+        self.is_let_go = True
+
+
+@pytest.fixture
+def children(monkeypatch):
+    """Those that were started, the newest last; every step of a training looks."""
+    monkeypatch.setattr(Child, "made", [])
+
+    def start(folder, **settings):
+        Child.made.append(Child(folder, settings))
+        return Child.made[-1]
+
+    monkeypatch.setattr(live, "Companion", start)
+    monkeypatch.setattr(live, "LOOK_EVERY_S", 0.0)
+    return Child.made
+
+
+@pytest.fixture
+def model():
+    return network()
+
+
+@pytest.fixture
+def optimizer(model):
+    return torch.optim.SGD(model.parameters(), 0.05)
+
+
+@pytest.fixture
+def vitals(tmp_path, children, model, optimizer):
+    with watching(model, optimizer, tmp_path, live=True) as vitals:
+        yield vitals
+
+
+@pytest.fixture
+def child(vitals, children, model, optimizer):
+    """A child that was started by the first steps."""
+    plain_steps(model, optimizer, vitals, 3)
+    return children[-1]
+
+
+def texts(folder):
+    return trainvitals.read_run(folder).texts
+
+
+def test_a_child_follows_the_run_from_its_first_record_on(vitals, children, model, optimizer, tmp_path):
+    assert children == []
+    plain_steps(model, optimizer, vitals, 3)
+    (child,) = children
+    assert child.folder == tmp_path
+    assert child.settings["ignore"] == ()
+
+
+@pytest.mark.parametrize("settings", [{"live": False}, {"live": False, "ignore": ["plateau"]}])
+def test_without_live_there_is_no_child(tmp_path, children, model, optimizer, settings, capsys):
+    with watching(model, optimizer, tmp_path, **settings) as vitals:
+        plain_steps(model, optimizer, vitals, 5)
+    assert children == []
+    assert "diagnosis" not in capsys.readouterr().err
+
+
+def test_where_nothing_is_recorded_there_is_no_child(tmp_path, children, monkeypatch, model, optimizer):
+    (tmp_path / "file").write_text("in the way")
+    with watching(model, optimizer, tmp_path / "file" / "run", live=True) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+
+    def write(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", write)
+        with watching(model, optimizer, tmp_path / "full", live=True) as vitals:
+            plain_steps(model, optimizer, vitals, 3)
+    assert children == []
+
+
+def test_a_change_is_one_line_and_the_diagnosis_is_in_the_event_file(vitals, child, model, optimizer, tmp_path, capsys):
+    capsys.readouterr()
+    child.says = [OPENED, STANDING]
+    plain_steps(model, optimizer, vitals, 1)
+    assert capsys.readouterr().err == f"trainvitals: {OPENED.text}\n"
+    assert vitals.findings == (PLATEAU,)
+    assert texts(tmp_path) == {"trainvitals/diagnosis": "**sick: plateau**"}
+
+
+def test_the_diagnosis_in_the_event_file_changes_no_diagnosis(vitals, child, model, optimizer, tmp_path):
+    before = trainvitals.diagnose(trainvitals.read_run(tmp_path))
+    child.says = [OPENED, STANDING]
+    vitals._live.look(2)
+    assert texts(tmp_path)
+    assert trainvitals.diagnose(trainvitals.read_run(tmp_path)) == before
+
+
+def test_tensorboard_shows_the_diagnosis_as_text(vitals, child, model, optimizer, tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for number in range(2):
+        child.says = [replace(STANDING, summary=f"**{number}**")]
+        plain_steps(model, optimizer, vitals, 1)
+    accumulator = EventAccumulator(str(tmp_path), size_guidance={"tensors": 0})
+    accumulator.Reload()
+    assert accumulator.SummaryMetadata("trainvitals/diagnosis").plugin_data.plugin_name == "text"
+    shown = accumulator.Tensors("trainvitals/diagnosis")
+    assert [(each.step, each.tensor_proto.string_val[0]) for each in shown] == [(3, b"**0**"), (4, b"**1**")]
+
+
+def test_on_finding_is_called_at_the_next_log(tmp_path, children, model, optimizer):
+    called = []
+    settings = {"live": True, "on_finding": lambda *news: called.append(news)}
+    with watching(model, optimizer, tmp_path, **settings) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+        children[0].says = [OPENED, Told("resolved", replace(PLATEAU, state="resolved"), "resolved"), STANDING]
+        optimizer.step()
+        assert called == []
+        vitals.log(loss=1.0)
+        assert called == [(PLATEAU, "opened"), (replace(PLATEAU, state="resolved"), "resolved")]
+        vitals.log(loss=1.0)
+        children[0].last = [Told("opened", SPIKES, "opened loss-spikes"), STANDING, Final(1.0)]
+    assert called[2:] == [(SPIKES, "opened")]
+
+
+def test_on_finding_may_fail_without_harm_and_is_told_once(tmp_path, children, model, optimizer, capsys):
+    def broken(finding, change):
+        raise RuntimeError("no such channel")
+
+    with watching(model, optimizer, tmp_path, live=True, on_finding=broken) as vitals:
+        for _ in range(3):
+            losses = plain_steps(model, optimizer, vitals, 2)
+            children[0].says = [OPENED]
+        assert all(map(math.isfinite, losses))
+    assert capsys.readouterr().err.count("no such channel") == 1
+
+
+def test_on_finding_may_stop_the_training_by_what_is_no_error(tmp_path, children, model, optimizer):
+    def stop(finding, change):
+        raise SystemExit(3)
+
+    vitals = watching(model, optimizer, tmp_path, live=True, on_finding=stop)
+    plain_steps(model, optimizer, vitals, 3)
+    children[0].says = [OPENED]
+    with pytest.raises(SystemExit):
+        plain_steps(model, optimizer, vitals, 1)
+
+
+def test_on_finding_may_log_and_close(tmp_path, children, model, optimizer):
+    def end(finding, change):
+        vitals.log(note=1.0)
+        vitals.close()
+
+    vitals = watching(model, optimizer, tmp_path, live=True, on_finding=end)
+    plain_steps(model, optimizer, vitals, 3)
+    children[0].says = [OPENED]
+    plain_steps(model, optimizer, vitals, 3)
+    assert recorded(tmp_path)["train/note"] == {3: 1.0}
+
+
+def test_a_child_that_dies_is_started_again_once(vitals, child, children, model, optimizer, tmp_path, capsys):
+    child.says, child.end = [OPENED, STANDING], "SIGKILL"
+    plain_steps(model, optimizer, vitals, 2)
+    assert len(children) == 2
+    assert child.is_killed
+    assert vitals.findings == (PLATEAU,)
+    children[1].end = "SIGKILL"
+    plain_steps(model, optimizer, vitals, 5)
+    assert len(children) == 2
+    assert vitals.findings == (PLATEAU,)
+    told = capsys.readouterr().err
+    assert told.count("ended (SIGKILL) and is started again") == 1
+    assert told.count("ended again (SIGKILL) and stays off; `trainvitals follow ") == 1
+
+
+def test_what_the_first_child_told_the_second_does_not_repeat(vitals, child, children, model, optimizer, capsys):
+    resolved = replace(SPIKES, state="resolved")
+    child.says, child.end = [OPENED, replace(STANDING, findings=(PLATEAU, resolved))], "SIGKILL"
+    plain_steps(model, optimizer, vitals, 1)
+    capsys.readouterr()
+    worse = replace(PLATEAU, severity=Severity.ERROR)
+    children[1].says = [
+        replace(OPENED, finding=replace(PLATEAU, first_step=4), text="again"),
+        replace(OPENED, finding=worse, text="worse"),
+        Told("opened", SPIKES, "back"),
+        Told("resolved", replace(PLATEAU, state="resolved"), "over"),
+    ]
+    plain_steps(model, optimizer, vitals, 1)
+    assert capsys.readouterr().err.splitlines() == ["trainvitals: worse", "trainvitals: back", "trainvitals: over"]
+
+
+def test_a_child_that_refuses_is_not_started_again(vitals, child, children, model, optimizer, capsys):
+    child.end, child.refused = "pyproject.toml: unknown setting 'colour'", True
+    plain_steps(model, optimizer, vitals, 3)
+    assert len(children) == 1
+    assert "no live diagnosis: pyproject.toml: unknown setting 'colour'" in capsys.readouterr().err
+
+
+def test_a_child_that_cannot_be_started_is_told_once(tmp_path, monkeypatch, model, optimizer, capsys):
+    def start(folder, **settings):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(live, "Companion", start)
+    with watching(model, optimizer, tmp_path, live=True) as vitals:
+        losses = plain_steps(model, optimizer, vitals, 5)
+    assert len(recorded(tmp_path)["train/loss"]) == len(losses)
+    assert capsys.readouterr().err.count("no live diagnosis: ") == 1
+
+
+def test_a_loss_that_is_not_finite_makes_the_child_look_at_once(vitals, child, model, optimizer):
+    assert child.looks == 0
+    vitals.log(loss=math.nan)
+    plain_steps(model, optimizer, vitals, 2)
+    assert child.looks == 1
+
+
+def test_the_child_takes_what_recording_leaves_of_the_budget(tmp_path, children, model, optimizer):
+    with watching(model, optimizer, tmp_path, live=True, budget=0.02) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+        assert children[0].settings["share"] == 0.02
+        children[0].shares.clear()
+        for own_share in (0.012, 0.0121, 0.5):
+            vitals._pace.own_share = own_share
+            vitals._live.look(3)
+        assert children[0].shares == pytest.approx([0.008, 0.002])
+
+
+def test_without_a_limit_the_child_takes_what_follow_takes(vitals, child):
+    assert child.settings["share"] == live.MOST_SHARE
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_live_never_makes_recording_rarer(tmp_path, children, monkeypatch, model, optimizer, every):
+    from time import sleep
+
+    costs_s = []
+    monkeypatch.setattr(Child, "lines", lambda self: sleep(0.05) or [])
+    monkeypatch.setattr(Schedule, "spend", lambda self, record_s, training_s: bool(costs_s.append(record_s)))
+    with watching(model, optimizer, tmp_path, live=True, every=every) as vitals:
+        plain_steps(model, optimizer, vitals, 13)
+        assert vitals._own.total_s > 0.5
+    assert len(costs_s) >= 3
+    # The first ones load what all need.
+    assert 0 < sorted(costs_s)[len(costs_s) // 2] < 0.03
+
+
+def test_the_end_is_the_verdict_the_cost_and_the_next_command(vitals, child, tmp_path, capsys):
+    capsys.readouterr()
+    child.last = [OPENED, STANDING, Final(1.5)]
+    vitals.close()
+    told = capsys.readouterr().err.splitlines()
+    assert [line.removeprefix("trainvitals: ")[:20] for line in told] == [
+        "sick: plateau since ",
+        "3 steps recorded at ",
+        "next: trainvitals di",
+    ]
+    assert told[1].endswith("; the live diagnosis took 1.5 s in a process of its own")
+    assert texts(tmp_path) == {"trainvitals/diagnosis": "**sick: plateau**"}
+    assert vitals.findings == (PLATEAU,)
+
+
+def test_waiting_for_the_end_is_no_cost_of_recording(vitals, child, monkeypatch, capsys):
+    from time import sleep
+
+    slow = child.finish
+    monkeypatch.setattr(child, "finish", lambda *arguments: sleep(0.5) or slow(*arguments))
+    share = vitals._own.share()
+    vitals.close()
+    cost = float(capsys.readouterr().err.partition("at a cost of ")[2].split()[0])
+    assert cost < 100 * share + 5
+
+
+@pytest.mark.parametrize("last", [[], [OPENED, STANDING]])
+def test_an_end_without_an_answer_says_so(vitals, child, capsys, last):
+    child.last = last
+    vitals.close()
+    assert "no verdict: the last diagnosis did not come within 10 s" in capsys.readouterr().err
+
+
+def test_control_c_cuts_the_waiting_short_and_the_rest_is_done(vitals, child, optimizer, capsys):
+    child.last = [KeyboardInterrupt]
+    with pytest.raises(KeyboardInterrupt):
+        vitals.close()
+    assert "next: trainvitals diagnose" in capsys.readouterr().err
+    assert not optimizer._optimizer_step_post_hooks
+    vitals.close()
+
+
+def test_at_exit_control_c_cuts_short_the_waiting_for_all(tmp_path, children, model, optimizer, capsys):
+    other = network()
+    second = torch.optim.SGD(other.parameters(), 0.1)
+    both = [
+        watching(model, optimizer, tmp_path / "a", live=True),
+        watching(other, second, tmp_path / "b", live=True),
+    ]
+    plain_steps(model, optimizer, both[0], 3)
+    plain_steps(other, second, both[1], 3)
+    for child in children:
+        child.last = [KeyboardInterrupt]
+    watcher._close_all()
+    assert all(vitals._closed for vitals in both)
+    assert capsys.readouterr().err.count("next: trainvitals diagnose") == 2
+    assert [child.is_killed for child in children].count(True) == 1
+
+
+def test_a_forked_process_leaves_the_child_alone(vitals, child, model, optimizer):
+    watcher._leave_to_parent()
+    vitals.close()
+    assert (child.is_let_go, child.is_killed) == (True, False)
+
+
+def test_a_run_that_goes_on_elsewhere_is_followed_there(tmp_path, children, model, optimizer):
+    with watching(model, optimizer, tmp_path / "run", live=True) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+        state = vitals.state_dict()
+    with watching(model, optimizer, tmp_path / "other", live=True) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+        children[1].says = [OPENED, STANDING]
+        plain_steps(model, optimizer, vitals, 1)
+        vitals.load_state_dict(state)
+        assert children[1].is_killed
+        assert vitals.findings == ()
+        plain_steps(model, optimizer, vitals, 3)
+    assert [child.folder for child in children] == [tmp_path / "run", tmp_path / "other", tmp_path / "run"]
+
+
+def test_one_that_is_forgotten_is_not_waited_for(tmp_path, children):
+    import gc
+
+    def forget():
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), 0.1)
+        plain_steps(model, optimizer, watching(model, optimizer, tmp_path, live=True), 3)
+
+    forget()
+    gc.collect()
+    assert children[0].is_killed
+
+
+def test_ignored_findings_reach_the_child(tmp_path, children, model, optimizer):
+    for names, expected in (("plateau", ("plateau",)), (["LOS003", "generalisation"], ("LOS003", "generalisation"))):
+        with watching(model, optimizer, tmp_path, live=True, ignore=names) as vitals:
+            plain_steps(model, optimizer, vitals, 3)
+        assert children[-1].settings["ignore"] == expected
+
+
+def test_an_unknown_name_is_refused_before_anything_is_attached(tmp_path, children, model, optimizer):
+    with pytest.raises(ConfigError, match=r"^ignore: no rule 'platau' \(did you mean plateau\?\)$"):
+        watching(model, optimizer, tmp_path, live=True, ignore=["platau"])
+    assert not optimizer._optimizer_step_post_hooks
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_colours_are_for_terminals(tmp_path, children, monkeypatch, model, optimizer):
+    class Screen(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setattr(sys, "stderr", Screen())
+    for _ in range(2):
+        with watching(model, optimizer, tmp_path, live=True) as vitals:
+            plain_steps(model, optimizer, vitals, 3)
+        monkeypatch.setattr(sys, "stderr", None)
+    assert [child.settings["colour"] for child in children] == [True, False]
