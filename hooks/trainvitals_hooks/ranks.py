@@ -7,19 +7,19 @@ import sys
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from trainvitals import tags
 from trainvitals_hooks.anomaly import DENSE_STEPS
 from trainvitals_hooks.console import Once
 from trainvitals_hooks.distributed import MESSAGES_KEPT, Mailbox, join
-from trainvitals_hooks.reading import Named, Reading, named
-from trainvitals_hooks.shared_reading import Arrays, SharedReading, pack, part_of, unpack
+from trainvitals_hooks.reading import Named, Reading
+from trainvitals_hooks.shared_reading import Arrays, SharedReading, nothing, of_each_rank, pack, part_of, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from trainvitals_hooks.schedule import Schedule
@@ -90,8 +90,7 @@ class _OneOfSeveral(Ranks):
         self._count += 1
 
     def step_time(self, seconds: float) -> list[Reading]:
-        tensors = [torch.tensor([seconds])]
-        return [SharedReading(tensors, _nothing, (tags.STEP_TIME_S,), of_each_rank(tags.STEP_TIME_S))]
+        return [of_each_rank(torch.tensor([seconds]), tags.STEP_TIME_S)]
 
     def close(self) -> None:
         self._mailbox.close()
@@ -244,7 +243,7 @@ class Expected:
                 parts[rank] = part
             else:
                 self._first.complain(rank, "does it train the same layers, watched with the same arguments?")
-        return reading.conclude(parts) or _nothing([])
+        return reading.conclude(parts) or nothing(mine)
 
     def _is_there(self, rank: int) -> bool:
         return self._mailbox.are_there([_part(rank, self._count)])
@@ -274,19 +273,6 @@ def ranks_of_training() -> Ranks:
     if mailbox is None:
         return Ranks()
     return OtherRank(mailbox) if mailbox.rank else FirstRank(mailbox)
-
-
-def of_each_rank(tag: str) -> Any:
-    """Concludes one number a rank with one tag a rank."""
-
-    def conclude(parts: Mapping[int, Arrays]) -> Named:
-        return named({tags.of_rank(tag, rank): float(arrays[0][0]) for rank, arrays in sorted(parts.items())})
-
-    return conclude
-
-
-def _nothing(_: Arrays) -> Named:
-    return (), np.zeros(0)
 
 
 def _plan(version: int) -> str:

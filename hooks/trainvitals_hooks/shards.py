@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +69,12 @@ class Shards:
     def closed_to(self, probe_knows_shards: bool) -> AbstractContextManager[object]:
         """Where a probe that knows nothing of shards may run: there it cannot read them nor talk to other ranks."""
         return _ShardsAreClosed(self._kind) if self.any and not probe_knows_shards else nullcontext()
+
+
+def held_here(tensor: Tensor) -> Tensor:
+    """The part of a tensor that is in this process."""
+    local: Callable[[], Tensor] | None = getattr(tensor, "to_local", None)
+    return tensor if local is None else local()
 
 
 def flattens_parameters(model: Module) -> bool:

@@ -7,11 +7,16 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainvitals_hooks.reading import Named, Reading
+from trainvitals import tags
+from trainvitals_hooks.reading import Named, Reading, named
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Arrays = list[NDArray[np.float64]]
 Conclude = Callable[[Mapping[int, Arrays]], Named | None]
@@ -49,6 +54,20 @@ def of_whole_tensors(reading: Reading, subject: tuple[str, ...], ranks: int) -> 
         return reading.finish([np.linalg.norm(same, axis=0) for same in zip(*parts.values(), strict=True)])
 
     return SharedReading(reading.tensors, reading.finish, subject, conclude)
+
+
+def of_each_rank(number: Tensor, tag: str) -> SharedReading:
+    """One number a rank ``[1]``, under one tag a rank."""
+
+    def conclude(parts: Mapping[int, Arrays]) -> Named:
+        return named({tags.of_rank(tag, rank): float(arrays[0][0]) for rank, arrays in sorted(parts.items())})
+
+    return SharedReading([number], nothing, (tag,), conclude)
+
+
+def nothing(_: Arrays) -> Named:
+    """What is recorded of a reading that takes several ranks where there is one, or too few answered."""
+    return (), np.zeros(0)
 
 
 def pack(readings: Sequence[SharedReading], arrays: Sequence[Arrays]) -> bytes:

@@ -56,6 +56,7 @@ FORWARD_TIME_S = "system/forward_time_s"
 BACKWARD_TIME_S = "system/backward_time_s"
 OPTIMIZER_TIME_S = "system/optimizer_time_s"
 COMMUNICATION_TIME_S = "system/communication_time_s"
+PARAMETER_CHECKSUM = "system/parameter_checksum"
 THROUGHPUT_PER_S = "system/samples_per_s"
 TOKENS_PER_S = "system/tokens_per_s"
 MEMORY_BYTES = "system/memory_bytes"
@@ -112,7 +113,14 @@ TAGS = {
         "s", "end of a forward pass to the next, or to the update: loss, backward pass, clipping"
     ),
     OPTIMIZER_TIME_S: Recorded("s", "the update itself"),
-    COMMUNICATION_TIME_S: Recorded("s", "time that this rank waited for the others where gradients were exchanged"),
+    COMMUNICATION_TIME_S: Recorded(
+        "s",
+        "from the last gradient of its own that the slowest rank computes to the end of the exchange; the same of each"
+        " rank, which holds its waiting for slower ones, under `system/rank<N>/communication_time_s`",
+    ),
+    PARAMETER_CHECKSUM: Recorded(
+        "none", "the same on all ranks that hold the same weights, `system/rank<N>/parameter_checksum`"
+    ),
     THROUGHPUT_PER_S: Recorded("samples / s", "samples told to `log`, over the time since the last record"),
     TOKENS_PER_S: Recorded("tokens / s", "tokens told to `log`, over the time since the last record"),
     MEMORY_BYTES: Recorded("bytes", "main memory that the process holds"),

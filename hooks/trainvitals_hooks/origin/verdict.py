@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from trainvitals_hooks.origin.finiteness import non_finite, tensors_in
 from trainvitals_hooks.origin.replay import Passed, backward_offender, first_offender, forward_again
 from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.shards import held_here
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -35,7 +36,7 @@ class Verdict:
 
 def bad_parameters(model: nn.Module) -> list[str]:
     """Names of the parameters that hold what is not finite."""
-    return [plain_name(name) for name, value in model.named_parameters() if non_finite([value]).is_any]
+    return [plain_name(name) for name, value in model.named_parameters() if non_finite([held_here(value)]).is_any]
 
 
 def of_call(model: nn.Module, call: Call) -> Verdict:

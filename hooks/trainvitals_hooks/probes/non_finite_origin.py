@@ -23,6 +23,7 @@ from trainvitals_hooks.modules import communicates, eager, is_compiled
 from trainvitals_hooks.origin.last_call import LastCall
 from trainvitals_hooks.origin.verdict import Verdict, bad_parameters, of_call, of_weights
 from trainvitals_hooks.probes.probe import Context, Probe
+from trainvitals_hooks.shards import held_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,9 +66,9 @@ class _Looked:
         return cls(parameter, parameter.dim() == 1 and parameter.numel() <= FEW)
 
     def is_finite(self) -> bool:
-        gradient = self.parameter.grad
-        if gradient is None:
+        if self.parameter.grad is None:
             return True
+        gradient = held_here(self.parameter.grad)
         total = sum(gradient.tolist()) if self.is_short else gradient.sum().item()
         # The sum of very large numbers may overflow without one of them being infinite.
         return math.isfinite(total) or bool(torch.isfinite(gradient).all())

@@ -10,6 +10,7 @@ from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.effective_rank import EffectiveRank
+from trainvitals_hooks.probes.gradient_exchange import GradientExchange
 from trainvitals_hooks.probes.input_batch import InputBatch
 from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
@@ -21,6 +22,7 @@ from trainvitals_hooks.probes.phase_times import PhaseTimes
 from trainvitals_hooks.probes.unit_similarity import UnitSimilarity
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
+from trainvitals_hooks.probes.weights_of_ranks import WeightsOfRanks
 from trainvitals_hooks.probes.wiring import Wiring
 from trainvitals_hooks.shards import flattens_parameters
 
@@ -46,6 +48,8 @@ FULL: tuple[type[Probe], ...] = (
     EffectiveRank,
     UnitSimilarity,
     PhaseTimes,
+    GradientExchange,
+    WeightsOfRanks,
 )
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
@@ -90,4 +94,4 @@ def _runs_here(kind: type[Probe], context: Context) -> bool:
 
 
 def _cannot_add_up(context: Context) -> bool:
-    return flattens_parameters(context.model) or (context.shards.any and not context.ranks.are_in_reach)
+    return flattens_parameters(context.model) or (context.shards.ranks > 1 and not context.ranks.are_in_reach)
