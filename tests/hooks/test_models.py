@@ -356,6 +356,6 @@ def test_a_compiled_model_trains_the_same_and_has_the_optimizers_signals(tmp_pat
     assert sorted(found["grad_norm/0.weight"]) == [0, 3, 6, 9]
     assert sorted(found["update_ratio/0.weight"]) == [0, 3, 6, 9]
     if not watch_first:
-        assert "not seen: activations, data_time, input_batch" in (told := capsys.readouterr().err)
+        assert "not seen: activations, units, data_time, input_batch" in (told := capsys.readouterr().err)
         assert "because the model is compiled" in told
         assert not any(tag.startswith("activation") for tag in found)

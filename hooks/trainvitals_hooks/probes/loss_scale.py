@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MOST_FRAMES = 16
 """Callers looked at: the scaler stands two or three above the optimizer's own, some more where others wrap them."""
 
+MOST_LOOKS = 3
+"""Records at which the callers of an optimizer are looked at. Who scales the loss does so from the first step on."""
+
 
 class LossScale(Probe):
     """Scale and skipped updates of each optimizer that a scaler steps; nothing where there is none."""
@@ -44,6 +47,7 @@ class LossScale(Probe):
     def __init__(self, owners: Owners) -> None:
         self._owners = owners
         self._followed: dict[int, _Followed] = {}
+        self._looks = MOST_LOOKS * len(owners)
 
     @classmethod
     def of(cls, context: Context) -> Self:
@@ -51,7 +55,11 @@ class LossScale(Probe):
 
     def before_update(self, optimizer: Optimizer) -> None:
         followed = self._followed.get(id(optimizer))
-        if followed is None or followed.scaler() is None:
+        if followed is not None and followed.scaler() is None:
+            followed, self._looks = None, MOST_LOOKS
+            del self._followed[id(optimizer)]
+        if followed is None and self._looks:
+            self._looks -= 1
             scaler = calling_scaler(sys._getframe())
             if scaler is not None:
                 self._followed[id(optimizer)] = _Followed(scaler)

@@ -20,6 +20,7 @@ from trainvitals_hooks.probes.non_finite_origin import NonFiniteOrigin
 from trainvitals_hooks.probes.outputs import Outputs
 from trainvitals_hooks.probes.phase_times import PhaseTimes
 from trainvitals_hooks.probes.unit_similarity import UnitSimilarity
+from trainvitals_hooks.probes.units import Units
 from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 from trainvitals_hooks.probes.weights_of_ranks import WeightsOfRanks
@@ -34,6 +35,7 @@ STANDARD: tuple[type[Probe], ...] = (
     *LIGHT,
     UpdateRatio,
     Activations,
+    Units,
     DataTime,
     InputBatch,
     LossScale,
