@@ -57,8 +57,8 @@ format: $(READY)  ## let ruff mend what it can
 bench: $(READY)  ## measure again what benchmarks/README.md reports; takes a while
 	@for name in $(BENCHMARKS); do echo "== $$name"; $(VENV)/bin/python benchmarks/$$name.py || exit 1; done
 
-samples: $(READY)  ## train the runs in sample_logs/ again
-	$(VENV)/bin/python scripts/make_samples.py
+samples: $(TRAIN_READY)  ## train the runs in sample_logs/ again, with torch, in .venv-train
+	$(TRAIN_VENV)/bin/python scripts/make_samples.py
 
 clean:  ## remove the environments and caches
 	rm -rf $(VENV) $(DEMO_VENV) $(TRAIN_VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,10 +1,10 @@
-"""A fully connected network with its gradients written out, and two optimizers: just enough to train for real."""
+"""A fully connected network with its gradients written out, and Adam: just enough to train for real."""
 
 from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Array = NDArray[np.float64]
-Activation = Literal["tanh", "relu", "sigmoid"]
+Activation = Literal["tanh", "relu"]
 
 
 class Network:
@@ -60,55 +60,23 @@ class Network:
     def _activate(self, linear: Array) -> Array:
         if self.activation == "tanh":
             return np.asarray(np.tanh(linear))
-        if self.activation == "relu":
-            return np.maximum(linear, 0.0)
-        return np.asarray(1.0 / (1.0 + np.exp(-linear)))
+        return np.maximum(linear, 0.0)
 
     def _slope(self, activated: Array) -> Array:
         if self.activation == "tanh":
             return np.asarray(1.0 - activated**2)
-        if self.activation == "relu":
-            return np.asarray(activated > 0.0, dtype=np.float64)
-        return activated * (1.0 - activated)
+        return np.asarray(activated > 0.0, dtype=np.float64)
 
 
-def cross_entropy(logits: Array, labels: NDArray[np.int64]) -> tuple[float, Array]:
-    """Mean negative log-likelihood of ``labels [N]`` and its gradient ``[N, classes]``."""
+def cross_entropy(logits: Array, targets: NDArray[np.int64] | Array) -> tuple[float, Array]:
+    """Mean negative log-likelihood of the classes ``targets [N]`` and its gradient ``[N, classes]``."""
+    labels = targets.astype(np.int64)
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_likelihood = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     rows = np.arange(len(labels))
     gradient = np.exp(log_likelihood)
     gradient[rows, labels] -= 1.0
     return -float(log_likelihood[rows, labels].mean()), gradient / len(labels)
-
-
-def squared_error(predicted: Array, target: Array) -> tuple[float, Array]:
-    """Mean squared error and its gradient ``[N, outputs]``."""
-    difference = predicted - target
-    return float(np.mean(difference**2)), 2.0 * difference / difference.size
-
-
-class Optimizer(Protocol):
-    """Changes parameters in place."""
-
-    def step(self, parameters: list[Array], gradients: list[Array], rate: float) -> None:
-        """One update at this learning rate."""
-
-
-@dataclass
-class Sgd:
-    """Stochastic gradient descent with momentum."""
-
-    momentum: float = 0.9
-    velocity: list[Array] = field(default_factory=list)
-
-    def step(self, parameters: list[Array], gradients: list[Array], rate: float) -> None:
-        """One update at this learning rate."""
-        self.velocity = self.velocity or [np.zeros_like(array) for array in parameters]
-        for array, speed, gradient in zip(parameters, self.velocity, gradients, strict=True):
-            speed *= self.momentum
-            speed += gradient
-            array -= rate * speed
 
 
 @dataclass

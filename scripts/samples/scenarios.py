@@ -6,11 +6,16 @@ import copy
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import mse_loss
 
+from samples.clock import CLOCK
 from samples.data import Data, imitation, spirals, text
-from samples.network import Adam, Network, Sgd
-from samples.training import Schedule, Training, accuracy, constant, cosine, loss_of, warm_up
-from samples.writing import STEP_TIME_S, write_csv, write_event_file, write_json_lines, write_trainer_state
+from samples.network import Adam, Network, cross_entropy
+from samples.training import Schedule, Training, accuracy, constant, cosine
+from samples.watched import Watched, layers
+from samples.writing import write_csv, write_json_lines, write_trainer_state
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,8 +26,9 @@ if TYPE_CHECKING:
 
 def healthy(folder: Path, rng: np.random.Generator) -> None:
     """A small language model on an invented language; nothing goes wrong."""
-    training = _language_model(rng, constant(1e-3), every=20, per_layer=True)
-    write_event_file(folder, training.run(0, 4000))
+    training = _watched_language_model(rng)
+    with training.recorded(folder) as vitals:
+        training.train(vitals, 0, 2000)
 
 
 def overfitting(folder: Path, rng: np.random.Generator) -> None:
@@ -38,7 +44,7 @@ def overfitting(folder: Path, rng: np.random.Generator) -> None:
         for batch in np.array_split(rng.permutation(len(train)), 5):
             examples = train.take(batch)
             values = model.outputs(examples.inputs)
-            loss, gradient = loss_of(values[-1], examples.targets)
+            loss, gradient = cross_entropy(values[-1], examples.targets)
             optimizer.step(model.parameters, model.gradients(values, gradient), 1e-3)
             predicted.append((loss, accuracy(values[-1], examples.targets)))
         judged = model.outputs(held_out.inputs)[-1]
@@ -49,7 +55,7 @@ def overfitting(folder: Path, rng: np.random.Generator) -> None:
                 "accuracy": float(right),
                 "loss": float(loss),
                 "val_accuracy": accuracy(judged, held_out.targets),
-                "val_loss": loss_of(judged, held_out.targets)[0],
+                "val_loss": cross_entropy(judged, held_out.targets)[0],
             }
         )
     write_csv(folder / "training.csv", table)
@@ -59,34 +65,25 @@ def diverging(folder: Path, rng: np.random.Generator) -> None:
     """The learning rate warms up past what the loss surface bears."""
     data = imitation(rng, 4096, width=16, hidden=8, noise=0.1)
     train, held_out = data.take(slice(3584)), data.take(slice(3584, None))
-    model = Network(rng, [16, 64, 64, 1], "tanh", gain=1.4)
-    training = Training(
-        model,
-        Sgd(),
-        batches=lambda _step: train.batch(rng, 64),
-        rate=warm_up(2.0, 4000),
-        validation=held_out,
-        every=5,
-        per_layer=True,
+    model = layers(rng, [16, 64, 64, 1], nn.Tanh, gain=1.4)
+    optimizer = torch.optim.SGD(model.parameters(), 1.0, momentum=0.9)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 5e-4 * (step + 1))
+    training = Watched(
+        model, optimizer, lambda _step: train.batch(rng, 64), held_out, loss=mse_loss, scheduler=scheduler, every=20
     )
-    write_event_file(folder, training.run(0, 1500))
+    with training.recorded(folder) as vitals:
+        training.train(vitals, 0, 1000)
 
 
 def vanishing_gradients(folder: Path, rng: np.random.Generator) -> None:
     """Nine sigmoid layers, initialised small: hardly any gradient reaches the first of them."""
     train = spirals(rng, 2048, classes=3, turns=0.4, noise=0.1)
     held_out = spirals(rng, 512, classes=3, turns=0.4, noise=0.1)
-    model = Network(rng, [2, *[32] * 8, 3], "sigmoid", gain=0.7)
-    training = Training(
-        model,
-        Sgd(),
-        batches=lambda _step: train.batch(rng, 64),
-        rate=constant(0.05),
-        validation=held_out,
-        every=20,
-        per_layer=True,
-    )
-    write_event_file(folder, training.run(0, 4000))
+    model = layers(rng, [2, *[32] * 8, 3], nn.Sigmoid, gain=0.7)
+    optimizer = torch.optim.SGD(model.parameters(), 0.05, momentum=0.9)
+    training = Watched(model, optimizer, lambda _step: train.batch(rng, 64), held_out)
+    with training.recorded(folder) as vitals:
+        training.train(vitals, 0, 1000)
 
 
 def learning_rate_exhausted(folder: Path, rng: np.random.Generator) -> None:
@@ -131,28 +128,33 @@ def loss_spikes(folder: Path, rng: np.random.Generator) -> None:
 
 
 def restarted(folder: Path, rng: np.random.Generator) -> None:
-    """The job was killed at step 2,200 and went on from the checkpoint of step 2,000."""
-    training = _language_model(rng, constant(1e-3), every=20)
-    rows = training.run(0, 2000)
-    checkpoint = copy.deepcopy((training.network, training.optimizer))
-    write_event_file(folder, rows + training.run(2000, 2200))
-    training.network, training.optimizer = checkpoint
-    training.recent.clear()
-    write_event_file(folder, training.run(2000, 4000), delay_s=2200 * STEP_TIME_S + 600.0, resume_step=2000)
+    """The job was killed at step 1,200 and went on from the checkpoint of step 1,000."""
+    training = _watched_language_model(rng)
+    with training.recorded(folder) as vitals:
+        training.train(vitals, 0, 1000)
+        checkpoint = copy.deepcopy((training.model.state_dict(), training.optimizer.state_dict(), vitals.state_dict()))
+        training.train(vitals, 1000, 1200)
+    CLOCK.advance(600.0)
+    model, optimizer, state = checkpoint
+    training.model.load_state_dict(model)
+    training.optimizer.load_state_dict(optimizer)
+    with training.recorded(folder, state=state) as vitals:
+        training.train(vitals, 1000, 2000)
 
 
 def not_learning(folder: Path, rng: np.random.Generator) -> None:
     """The labels are shuffled apart from the inputs in every batch: there is nothing to learn."""
     train = spirals(rng, 4096, classes=10, turns=0.4, noise=0.05)
     held_out = spirals(rng, 512, classes=10, turns=0.4, noise=0.05)
-    model = Network(rng, [2, 32, 32, 10], "tanh", gain=0.5)
+    model = layers(rng, [2, 32, 32, 10], nn.Tanh, gain=0.5)
 
     def batches(_step: int) -> Data:
         batch = train.batch(rng, 128)
         return Data(batch.inputs, rng.permutation(batch.targets))
 
-    training = Training(model, Sgd(), batches=batches, rate=constant(0.005), validation=held_out)
-    write_event_file(folder, training.run(0, 4000))
+    training = Watched(model, torch.optim.SGD(model.parameters(), 0.005, momentum=0.9), batches, held_out)
+    with training.recorded(folder) as vitals:
+        training.train(vitals, 0, 1500)
 
 
 def frozen_midway(folder: Path, rng: np.random.Generator) -> None:
@@ -162,11 +164,12 @@ def frozen_midway(folder: Path, rng: np.random.Generator) -> None:
 
 
 def too_short(folder: Path, rng: np.random.Generator) -> None:
-    """Twelve records of a run that has only begun."""
+    """Twelve steps of a run that has only begun."""
     train = spirals(rng, 1024, classes=3, turns=0.8, noise=0.15)
-    model = Network(rng, [2, 64, 3], "tanh")
-    training = Training(model, Adam(), batches=lambda _step: train.batch(rng, 64), rate=constant(1e-3))
-    write_event_file(folder, training.run(0, 120))
+    model = layers(rng, [2, 64, 3], nn.Tanh)
+    training = Watched(model, torch.optim.Adam(model.parameters(), 1e-3), lambda _step: train.batch(rng, 64), every=5)
+    with training.recorded(folder) as vitals:
+        training.train(vitals, 0, 12)
 
 
 SCENARIOS: dict[str, Callable[[Path, np.random.Generator], None]] = {
@@ -183,8 +186,17 @@ SCENARIOS: dict[str, Callable[[Path, np.random.Generator], None]] = {
 }
 
 
+def _watched_language_model(rng: np.random.Generator) -> Watched:
+    """As ``_language_model``, in torch and with the hooks on."""
+    data = text(rng, 40_000)
+    train, held_out = data.take(slice(36_000)), data.take(slice(36_000, None))
+    model = layers(rng, [data.inputs.shape[1], 96, 27], nn.Tanh)
+    optimizer = torch.optim.Adam(model.parameters(), 1e-3)
+    return Watched(model, optimizer, lambda _step: train.batch(rng, 256), held_out)
+
+
 def _language_model(
-    rng: np.random.Generator, rate: Schedule, *, every: int, per_layer: bool = False, detached_from: int | None = None
+    rng: np.random.Generator, rate: Schedule, *, every: int, detached_from: int | None = None
 ) -> Training:
     """One hidden layer that predicts the next character of an invented language; a tenth of the text is held out."""
     data = text(rng, 40_000)
@@ -196,7 +208,6 @@ def _language_model(
         rate=rate,
         validation=held_out,
         every=every,
-        per_layer=per_layer,
         smoothed=True,
         detached_from=detached_from,
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from samples.network import Array, Network, Optimizer, cross_entropy, squared_error
+from samples.network import Adam, Array, Network, cross_entropy
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -34,18 +34,17 @@ class Training:
     Args:
         batches: step to batch. rate: step to learning rate.
         validation: held-out examples. every: steps from one record to the next; val_every: of validation.
-        per_layer: record norms of each layer. smoothed: record the mean loss since the last record, not of one batch.
+        smoothed: record the mean loss since the last record, not of one batch.
         detached_from: from this step on the optimizer updates a copy of the parameters.
     """
 
     network: Network
-    optimizer: Optimizer
+    optimizer: Adam
     batches: Batches
     rate: Schedule
     validation: Data | None = None
     every: int = 10
     val_every: int = 100
-    per_layer: bool = False
     smoothed: bool = False
     detached_from: int | None = None
     recent: list[float] = field(default_factory=list)
@@ -64,49 +63,29 @@ class Training:
         return rows
 
     def validate(self) -> dict[str, float]:
-        """Loss, and accuracy where there are classes, on the held-out examples."""
+        """Loss and accuracy on the held-out examples."""
         assert self.validation is not None
         predicted = self.network.outputs(self.validation.inputs)[-1]
-        values = {"val/loss": loss_of(predicted, self.validation.targets)[0]}
-        if self.validation.targets.ndim == 1:
-            values["val/accuracy"] = accuracy(predicted, self.validation.targets)
-        return values
+        return {
+            "val/loss": cross_entropy(predicted, self.validation.targets)[0],
+            "val/accuracy": accuracy(predicted, self.validation.targets),
+        }
 
     def _step(self, step: int) -> dict[str, float]:
         batch = self.batches(step)
         activations = self.network.outputs(batch.inputs)
-        loss, output_gradient = loss_of(activations[-1], batch.targets)
+        loss, output_gradient = cross_entropy(activations[-1], batch.targets)
         gradients = self.network.gradients(activations, output_gradient)
         rate = self.rate(step)
-        before = [weight.copy() for weight in self.network.weights]
         if step == self.detached_from:
             self.copied = [array.copy() for array in self.network.parameters]
         self.optimizer.step(self.copied or self.network.parameters, gradients, rate)
         self.recent.append(loss)
-        values = {
+        return {
             "train/loss": float(np.mean(self.recent)) if self.smoothed else loss,
             "train/grad_norm": float(np.sqrt(sum(float(np.sum(gradient**2)) for gradient in gradients))),
             "learning_rate/group0": rate,
         }
-        if self.per_layer:
-            values.update(self._layers(before, gradients[::2]))
-        return values
-
-    def _layers(self, before: list[Array], gradients: list[Array]) -> dict[str, float]:
-        values = {}
-        for layer, (old, new, gradient) in enumerate(zip(before, self.network.weights, gradients, strict=True)):
-            norm = float(np.linalg.norm(old))
-            values[f"grad_norm/layers.{layer}"] = float(np.linalg.norm(gradient))
-            values[f"weight_norm/layers.{layer}"] = norm
-            values[f"update_ratio/layers.{layer}"] = float(np.linalg.norm(new - old)) / norm
-        return values
-
-
-def loss_of(predicted: Array, targets: NDArray[np.int64] | Array) -> tuple[float, Array]:
-    """Cross-entropy for classes ``[N]``, squared error for numbers ``[N, outputs]``; with its gradient."""
-    if targets.ndim == 1:
-        return cross_entropy(predicted, targets.astype(np.int64))
-    return squared_error(predicted, targets.astype(np.float64))
 
 
 def accuracy(predicted: Array, labels: NDArray[np.int64] | Array) -> float:
@@ -122,8 +101,3 @@ def constant(rate: float) -> Schedule:
 def cosine(peak: float, steps: int) -> Schedule:
     """Half a cosine from ``peak`` to zero over ``steps``, and zero ever after."""
     return lambda step: peak * 0.5 * (1.0 + float(np.cos(np.pi * min(step, steps) / steps)))
-
-
-def warm_up(peak: float, steps: int) -> Schedule:
-    """From zero in a straight line to ``peak``, which it keeps."""
-    return lambda step: peak * min(step + 1, steps) / steps

@@ -1,4 +1,4 @@
-"""The log formats that the samples come in. The same rows give the same bytes, wherever and whenever."""
+"""The log formats of others that samples come in. The same rows give the same bytes, wherever and whenever."""
 
 from __future__ import annotations
 
@@ -6,46 +6,12 @@ import csv
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from trainvitals.eventfile import encode
-from trainvitals.eventfile.record import framed
-from trainvitals.eventfile.template import ScalarTemplate
-
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from samples.training import Row
-
-START_TIME_S = 1_760_000_000.0
-STEP_TIME_S = 0.04
 DIGITS = 6
 """Significant digits in text formats; a float32 has seven."""
-
-
-def write_event_file(
-    folder: Path, rows: Sequence[Row], *, delay_s: float = 0.0, resume_step: int | None = None
-) -> None:
-    """An event file as the monitor's own writer makes it, but with a made-up clock, host and process.
-
-    Args:
-        delay_s: from the start of the first file to that of this one.
-        resume_step: open with a START record for this step.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    start_s = START_TIME_S + delay_s
-    first_step = resume_step or 0
-    templates: dict[tuple[str, ...], ScalarTemplate] = {}
-    with (folder / f"events.out.tfevents.{start_s:010.0f}.sample.1.0").open("wb") as file:
-        file.write(framed(encode.file_version(start_s)))
-        if resume_step is not None:
-            file.write(framed(encode.session_start(start_s, resume_step)))
-        for row in rows:
-            template = templates.setdefault(tuple(row.values), ScalarTemplate(tuple(row.values)))
-            wall_time = start_s + STEP_TIME_S * (row.step - first_step)
-            for record in template.records(row.step, wall_time, np.array(list(row.values.values()))):
-                file.write(record.tobytes())
 
 
 def write_csv(path: Path, table: Sequence[Mapping[str, float]]) -> None:

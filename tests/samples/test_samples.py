@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainvitals import diagnose, read_runs
+from trainvitals import diagnose, read_run, read_runs, tags
 from trainvitals.model import Severity
 from trainvitals.rules.registry import find_rule
 
@@ -19,9 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "sample_logs"
 NAMES = sorted(path.parent.name for path in SAMPLES.glob("*/scenario.toml"))
 
-# How far a retrained value may lie from the stored one. A training amplifies differences of rounding between
-# processors; the text formats store six digits, event files seven.
+# How far a retrained value may lie from the stored one: the text formats store six digits. A training amplifies
+# differences of rounding between processors, one in float32 so much that only its first steps can be compared.
 RETRAINED_TOLERANCE = 1e-4
+FIRST_STEPS = 20
 
 
 def scenario(name):
@@ -93,28 +94,49 @@ def test_nothing_else_is_wrong(judged):
 
 
 def make_samples(*arguments):
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "monitor")}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'monitor'}{os.pathsep}{ROOT / 'hooks'}"}
     command = [sys.executable, ROOT / "scripts" / "make_samples.py", *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 @pytest.mark.parametrize("name", NAMES)
 def test_training_again_gives_the_same_log(name, tmp_path):
     assert make_samples("--output", tmp_path, name).returncode == 0
     stored, retrained = only_run(SAMPLES / name), only_run(tmp_path / name)
-    assert list(retrained.series) == list(stored.series)
+    is_watched = stored.format == "tensorboard"
+    # A probe that is newer than the sample has tags that the sample lacks.
+    assert set(stored.series) <= set(retrained.series)
     for tag, series in stored.series.items():
         again = retrained.series[tag]
         np.testing.assert_array_equal(again.step, series.step, err_msg=tag)
         np.testing.assert_array_equal(again.wall_time, series.wall_time, err_msg=tag)
+        compared = slice(np.searchsorted(series.step, FIRST_STEPS) if is_watched else None)
         level = np.abs(series.value, where=np.isfinite(series.value), out=np.zeros(len(series))).max()
         np.testing.assert_allclose(
-            again.value, series.value, rtol=RETRAINED_TOLERANCE, atol=RETRAINED_TOLERANCE * 1e-2 * level, err_msg=tag
+            again.value[compared],
+            series.value[compared],
+            rtol=RETRAINED_TOLERANCE,
+            atol=RETRAINED_TOLERANCE * 1e-2 * level,
+            err_msg=tag,
         )
+    before, after = diagnose(stored), diagnose(retrained)
+    assert after.status == before.status
+    assert {finding.name for finding in after.findings} == {finding.name for finding in before.findings}
+
+
+def test_nothing_of_the_machine_is_in_the_event_files():
+    files = sorted(SAMPLES.rglob("*tfevents*"))
+    assert {path.name.split(".", 4)[4] for path in files} == {"sample.1.0"}
+    for path in files:
+        run = read_run(path)
+        assert not {tags.MEMORY_BYTES, tags.ACCELERATOR_MEMORY_BYTES} & set(run.series)
+        assert not np.any(run.series[tags.OVERHEAD_PERCENT].value)
 
 
 @pytest.mark.slow
+@pytest.mark.torch
 def test_the_script_refuses_a_scenario_that_does_not_exist():
     result = make_samples("marathon")
     assert result.returncode == 2
