@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 
@@ -99,6 +100,32 @@ def test_the_python_that_the_readme_shows_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     exec(compile(ast.parse(block), "README.md", "exec"), {})
     assert "GEN001 overfitting" in capsys.readouterr().out
+
+
+@pytest.mark.torch
+def test_the_probe_that_contributing_shows_records_what_it_says(tmp_path, monkeypatch):
+    import torch
+    from tests.hooks.training import network, recorded, watching
+
+    from trainvitals import tags
+    from trainvitals_hooks.probes import registry
+
+    (block,) = re.findall(r"^   ```python\n(.*?)^   ```$", read("CONTRIBUTING.md"), flags=re.M | re.S)
+    (tag,) = re.findall(r"`LARGEST_WEIGHT = \"(.+?)\"`", read("CONTRIBUTING.md"))
+    monkeypatch.setattr(tags, "LARGEST_WEIGHT", tag, raising=False)
+    names = {"__name__": "a_probe"}
+    exec(compile(textwrap.dedent(block), "CONTRIBUTING.md", "exec"), names)
+    monkeypatch.setitem(registry.BY_NAME, "largest_weight", names["LargestWeight"])
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 1.0)
+    expected = []
+    with watching(model, optimizer, tmp_path, every=1, signals=["largest_weight"]) as vitals:
+        for _ in range(5):
+            model(torch.randn(8, 12)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            expected.append(max(parameter.abs().max().item() for parameter in model.parameters()))
+    assert list(recorded(vitals.folder)[tag].values()) == pytest.approx(expected)
 
 
 @pytest.mark.torch
