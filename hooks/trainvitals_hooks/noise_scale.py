@@ -6,6 +6,8 @@ gradient of b samples is on average |G|² + tr(Σ)/b, so that two batch sizes gi
 
 from __future__ import annotations
 
+import math
+
 SMOOTHING = 0.9
 """Of a record's estimates in their running means. One estimate is off by more than its size, and of a ratio of noisy
 numbers no mean is of use: numerator and denominator are averaged apart, over about ten records."""
@@ -25,6 +27,12 @@ class NoiseScale:
         """
         noise = (small - large) / (1 / small_batch - 1 / large_batch)
         signal = (large_batch * large - small_batch * small) / (large_batch - small_batch)
+        return self.take(noise, signal)
+
+    def take(self, noise: float, signal: float) -> float | None:
+        """Take an estimate of each part, the variance and the square of the mean; their ratio, as ``add`` gives it."""
+        if not math.isfinite(noise) or not math.isfinite(signal):
+            return None
         self._noise = SMOOTHING * self._noise + (1 - SMOOTHING) * noise
         self._signal = SMOOTHING * self._signal + (1 - SMOOTHING) * signal
         return self._noise / self._signal if self._noise > 0 and self._signal > 0 else None

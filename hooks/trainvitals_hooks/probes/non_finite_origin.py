@@ -193,7 +193,7 @@ _KIND = tags.NON_FINITE_ORIGIN.removeprefix(tags.event(""))
 def _can_be_looked_at(parameter: Parameter) -> bool:
     return (
         parameter.requires_grad
-        and parameter.grad is not None
+        and type(parameter.grad) is Tensor
         and parameter.numel() > 0
         and parameter.is_cpu
         and parameter.grad.layout == torch.strided

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
+from trainvitals_hooks.probes.adam_state import AdamState
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.effective_rank import EffectiveRank
+from trainvitals_hooks.probes.gradient_cosine import GradientCosine
 from trainvitals_hooks.probes.gradient_exchange import GradientExchange
+from trainvitals_hooks.probes.gradient_noise import GradientNoise
 from trainvitals_hooks.probes.input_batch import InputBatch
 from trainvitals_hooks.probes.kept_gradients import KeptGradients
 from trainvitals_hooks.probes.learning_rate import LearningRate
@@ -52,6 +55,9 @@ FULL: tuple[type[Probe], ...] = (
     PhaseTimes,
     GradientExchange,
     WeightsOfRanks,
+    GradientCosine,
+    AdamState,
+    GradientNoise,
 )
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}
