@@ -44,7 +44,10 @@ FEWEST, MOST = 2, 8
 
 
 class GradientNoise(Probe):
-    """One number a record, of trainings with one optimizer that accumulate gradients. Of several processes ``gradient_exchange`` measures it."""
+    """One number a record, of trainings with one optimizer that accumulate gradients.
+
+    With several processes ``gradient_exchange`` measures the same.
+    """
 
     name = "gradient_noise"
     writes = (tags.GRADIENT_NOISE_SCALE,)
