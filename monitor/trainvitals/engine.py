@@ -11,7 +11,18 @@ from trainvitals.causes import explain_findings, root_causes
 from trainvitals.config import Config
 from trainvitals.errors import ConfigError
 from trainvitals.interventions.registry import all_interventions
-from trainvitals.model import Diagnosis, Finding, NotAssessed, Problem, Progress, Run, Severity, Status, Suggestion
+from trainvitals.model import (
+    Diagnosis,
+    Evidence,
+    Finding,
+    NotAssessed,
+    Problem,
+    Progress,
+    Run,
+    Severity,
+    Status,
+    Suggestion,
+)
 from trainvitals.rules.registry import broken_plugins, find_rule, select_rules
 from trainvitals.rules.rule import NotEnough, Rule
 from trainvitals.signals import understand
@@ -38,7 +49,7 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
     outcome = _apply(rules, view, config.thresholds)
     judged = _without_what_an_alarm_refutes(outcome.findings)
     findings = absorb(judged, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
-    findings = explain_findings(findings, view)
+    findings = explain_findings(findings, view, outcome.ruled_out)
     beside = {finding.name: finding for finding in findings}
     findings = tuple(_with_interventions(finding, beside, view, outcome.problems) for finding in findings)
     findings = tuple(_accepted(finding, run, config) for finding in findings)
@@ -83,7 +94,10 @@ def check_settings(config: Config) -> None:
 
 @dataclass(slots=True)
 class _Outcome:
+    """What the rules said; ``ruled_out`` has what was measured and is not the case, by rule."""
+
     findings: list[Finding] = field(default_factory=list)
+    ruled_out: dict[str, Evidence] = field(default_factory=dict)
     not_assessed: list[NotAssessed] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
@@ -99,7 +113,11 @@ def _apply(rules: Iterable[Rule[Any]], view: RunView, thresholds: Mapping[str, M
                     missing = NotAssessed(rule.code, rule.name, measurement.missing, measurement.how)
                     outcome.not_assessed.append(missing)
                 continue
-            outcome.findings.extend(rule.judge(measurement, rule.limits(settings)))
+            limits = rule.limits(settings)
+            found = rule.judge(measurement, limits)
+            outcome.findings.extend(found)
+            if not found and (number := rule.rule_out(measurement, limits)) is not None:
+                outcome.ruled_out[rule.name] = number
         except Exception as error:  # a broken rule, ours or a plugin's, must not take the diagnosis with it
             outcome.problems.append(_broken("rule-failed", rule.name, error))
     return outcome

@@ -7,6 +7,8 @@ from typing import Literal
 
 from trainvitals.model.verdict import Severity, likelihood_in_words
 
+LIKELIER_THAN_NOT = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -28,6 +30,11 @@ class Cause:
     evidence_for: tuple[str, ...] = ()
     evidence_against: tuple[str, ...] = ()
     would_decide: str | None = None
+
+    @property
+    def is_ruled_out(self) -> bool:
+        """Whether it is told only because numbers speak against it."""
+        return not self.evidence_for
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,12 @@ class Finding:
     causes: tuple[Cause, ...] = ()
     to_try: tuple[str, ...] = ()
     interventions: tuple[Suggestion, ...] = ()
+
+    @property
+    def root(self) -> Cause | None:
+        """The cause that is likelier than everything else together, if there is one."""
+        best = max(self.causes, key=lambda cause: cause.confidence, default=None)
+        return best if best is not None and best.confidence > LIKELIER_THAN_NOT and not best.is_ruled_out else None
 
     @property
     def likelihood(self) -> str:

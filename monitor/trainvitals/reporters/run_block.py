@@ -23,6 +23,7 @@ INDENT = "  "
 LABEL_WIDTH = 7
 # How much of a kind one screen has room for; --verbose shows all.
 EVIDENCE_SHOWN = 2
+RULED_OUT_SHOWN = 2
 ALSO_SHOWN = 3
 NOT_JUDGED_SHOWN = 2
 PROBLEMS_SHOWN = 3
@@ -94,8 +95,13 @@ class RunBlock:
             yield from self._paragraph("", f"in {', '.join(self._layers(finding.layers))}", style="dim")
         if finding.consequences:
             yield from self._paragraph("", f"explains also: {', '.join(finding.consequences)}", style="dim")
-        for cause in self._some(sorted(finding.causes, key=lambda cause: -cause.confidence), 1):
+        for cause in self._some([cause for cause in finding.causes if not cause.is_ruled_out], 1):
             yield from self._cause(cause)
+        excluded = [
+            f"{cause.name} ({'; '.join(cause.evidence_against)})" for cause in finding.causes if cause.is_ruled_out
+        ]
+        if excluded:
+            yield from self._paragraph("", f"{'not':<9}{', '.join(self._some(excluded, RULED_OUT_SHOWN))}", hanging=9)
         for suggestion in self._some(finding.interventions, 1):
             yield from self._suggestion(suggestion)
         left = len(finding.interventions) - 1
@@ -120,7 +126,7 @@ class RunBlock:
 
     def _others(self) -> Iterator[Text]:
         shown_above = (self.worst, self._headline_finding)
-        as_cause = () if self.verbose or self.worst is None else tuple(cause.name for cause in self.worst.causes[:1])
+        as_cause = () if self.verbose or self.worst is None or self.worst.root is None else (self.worst.root.name,)
         others = [
             finding
             for finding in self.diagnosis.open_findings

@@ -107,9 +107,7 @@ def finding_headline(finding: Finding) -> str:
 def cause_of(diagnosis: Diagnosis) -> str:
     """The name of the best root cause where it is not the finding itself, else an empty string."""
     worst = worst_open_finding(diagnosis)
-    if worst is None or not worst.causes:
-        return ""
-    return max(worst.causes, key=lambda cause: cause.confidence).name
+    return worst.root.name if worst is not None and worst.root is not None else ""
 
 
 def worst_open_finding(diagnosis: Diagnosis) -> Finding | None:

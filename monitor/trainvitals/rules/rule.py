@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from trainvitals.model import Finding, Severity
+from trainvitals.model import Evidence, Finding, Severity
 
 if TYPE_CHECKING:
     from trainvitals.view import RunView
@@ -99,6 +99,13 @@ class Rule(ABC, Generic[Measurement]):
     @abstractmethod
     def judge(self, measurement: Measurement, limits: Mapping[str, float]) -> list[Finding]:
         """The findings that follow from a measurement; none is an answer. ``limits`` has every threshold by name."""
+
+    def rule_out(self, measurement: Measurement, limits: Mapping[str, float]) -> Evidence | None:  # noqa: ARG002
+        """The number that rules this problem out as a cause of others; asked for only where ``judge`` found nothing.
+
+        None, which is what a rule says that does not override this: its silence proves nothing.
+        """
+        return None
 
     @property
     def family(self) -> str:

@@ -1,0 +1,204 @@
+"""A symptom names its causes, ranked, with what speaks against them; what nobody explains is its own root."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from trainvitals import tags
+from trainvitals.causes import CANNOT_TELL, explain_findings, root_causes
+from trainvitals.causes.facts import facts_of
+from trainvitals.causes.ranking import rank
+from trainvitals.causes.signatures import DECIDES, SIGNATURES
+from trainvitals.model import Cause, Evidence, Finding, Run, Severity
+from trainvitals.rules.registry import all_rules
+from trainvitals.signals import understand
+from trainvitals.view import RunView
+
+POINTS = 300
+WITHOUT_A_RULE = {"capacity-limit", "converged", "labels-without-signal"}
+
+
+def found(name: str, confidence: float = 0.9, severity: Severity = Severity.WARNING) -> Finding:
+    return Finding("LOS999", name, severity, confidence, name, evidence=(Evidence(f"measured {name}"),))
+
+
+def view(**columns: object) -> RunView:
+    step = np.arange(POINTS)
+    loss = np.full(POINTS, 2.0) + 1e-3 * np.sin(step)
+    run = Run.from_columns({"step": step, "train_loss": loss, **columns})  # type: ignore[dict-item]
+    return RunView(run, understand(run))
+
+
+def layers(kind: str, *values: float) -> dict[str, np.ndarray]:
+    return {f"{kind}/layers.{index}.weight": np.full(POINTS, value) for index, value in enumerate(values)}
+
+
+def constant(tag: str, value: float) -> dict[str, np.ndarray]:
+    return {tag: np.full(POINTS, value)}
+
+
+def causes_of(columns: dict[str, np.ndarray], *beside: Finding, **ruled_out: Evidence) -> tuple[Cause, ...]:
+    symptom, *_ = explain_findings([found("plateau"), *beside], view(**columns), ruled_out)
+    return symptom.causes
+
+
+HEALTHY_LAYERS = layers("update_ratio", *[1e-3] * 6) | layers("grad_norm", *[0.1] * 6)
+
+STUCK = {
+    "learning-rate-too-low": layers("update_ratio", *[1e-6] * 6) | constant(tags.GRADIENT_COSINE, 0.9),
+    "learning-rate-too-high": layers("update_ratio", *[0.4] * 6) | constant(tags.GRADIENT_COSINE, -0.6),
+    "vanishing-gradients": layers("update_ratio", 1e-9, 1e-9, 1e-7, 1e-5, 1e-3, 1e-3)
+    | layers("grad_norm", 1e-7, 1e-7, 1e-5, 1e-4, 1e-1, 1e-1),
+    "gradient-noise-dominates": HEALTHY_LAYERS
+    | constant(tags.GRADIENT_NOISE_SCALE_PROXY, 60.0)
+    | constant(tags.GRADIENT_COSINE, 0.0)
+    | {"train_loss": 2.0 + 8.0 * np.exp(-np.arange(POINTS))},
+    "dead-units": HEALTHY_LAYERS | layers("dormant_unit_fraction", 0.95, 0.9, 0.9),
+    "saturated-activations": HEALTHY_LAYERS | layers("activation_saturated_fraction", 0.9, 0.9, 0.8),
+    "clipping-saturated": layers("update_ratio", *[2e-4] * 6)
+    | constant(tags.CLIPPED, 1.0)
+    | constant(tags.GRADIENT_NORM_BEFORE_CLIPPING, 5.0)
+    | constant(tags.GRADIENT_NORM, 1e-3),
+    "adam-epsilon-dominates": layers("update_ratio", *[2e-4] * 6) | layers("epsilon_share", *[0.99] * 6),
+    "parameters-not-updated": layers("update_ratio", *[1e-3] * 6)
+    | constant(tags.NO_GRADIENT, 3.0)
+    | constant(tags.UNOWNED_PARAMETERS, 0.0),
+    "wrong-loss-input": HEALTHY_LAYERS | constant(tags.OUTPUT_ROW_SUM, 1.0),
+    "unnormalised-inputs": HEALTHY_LAYERS | constant(tags.BATCH_MEAN, 300.0) | constant(tags.BATCH_STD, 1.0),
+    "labels-without-signal": HEALTHY_LAYERS | constant(tags.GRADIENT_COSINE, 0.0),
+}
+
+
+@pytest.mark.parametrize("cause", STUCK)
+def test_the_facts_of_each_cause_put_it_first(cause: str) -> None:
+    causes = causes_of(STUCK[cause])
+    assert causes[0].name == cause
+    assert causes[0].confidence > 0.5
+    assert causes[0].evidence_for
+    assert causes[0].would_decide
+
+
+@pytest.mark.parametrize("cause", STUCK)
+def test_confidences_are_shares_of_one_whole_and_sorted(cause: str) -> None:
+    causes = causes_of(STUCK[cause])
+    assert sum(each.confidence for each in causes) < 1
+    assert [each.confidence for each in causes] == sorted((each.confidence for each in causes), reverse=True)
+
+
+def test_from_the_loss_alone_no_cause_is_named_and_what_to_log_is() -> None:
+    (symptom,) = explain_findings([found("plateau")], view(), {})
+    assert symptom.causes == ()
+    assert CANNOT_TELL in symptom.evidence
+
+
+def test_one_signal_beside_the_loss_is_not_enough() -> None:
+    assert causes_of(constant("learning_rate", 1e-3)) == ()
+
+
+def test_a_mechanism_that_a_rule_found_is_named_even_where_little_was_logged() -> None:
+    causes = causes_of({}, found("vanishing-gradients", 0.8))
+    assert causes[0].name == "vanishing-gradients"
+    assert "measured vanishing-gradients" in causes[0].evidence_for
+
+
+def test_the_surer_mechanism_comes_first() -> None:
+    causes = causes_of(HEALTHY_LAYERS, found("clipping-saturated", 0.6), found("dead-units", 0.95))
+    assert [cause.name for cause in causes[:2]] == ["dead-units", "clipping-saturated"]
+
+
+def test_what_a_number_rules_out_is_told_with_the_number_after_the_likely_ones() -> None:
+    number = Evidence("at most 3 % of the units are dormant")
+    causes = causes_of(STUCK["learning-rate-too-low"], **{"dead-units": number})
+    excluded = next(cause for cause in causes if cause.name == "dead-units")
+    assert number.text in excluded.evidence_against
+    assert not excluded.evidence_for
+    assert excluded.confidence < 0.05 < causes[0].confidence
+
+
+def test_two_opposite_causes_are_never_both_likely() -> None:
+    for columns in STUCK.values():
+        likely = {cause.name for cause in causes_of(columns) if cause.confidence > 0.2}
+        assert not {"learning-rate-too-low", "learning-rate-too-high"} <= likely
+
+
+def test_a_validation_loss_that_still_falls_speaks_against() -> None:
+    falling = 1.0 + 4.0 * (np.arange(POINTS) + 5.0) ** -0.5
+    causes = causes_of({"val_loss": falling, **STUCK["dead-units"]})
+    assert "val_loss still improves" in causes[0].evidence_against
+
+
+def test_facts_are_those_of_the_stretch_in_which_it_is_stuck() -> None:
+    ratio = np.where(np.arange(POINTS) < 150, 1e-3, 1e-6)
+    columns = {f"update_ratio/layers.{index}.weight": ratio for index in range(6)}
+    before, after = (
+        facts_of(view(**columns), replace(found("plateau"), first_step=first))["update ratio"].state
+        for first in (0, 150)
+    )
+    assert after == "slow"
+    assert before != "slow"
+
+
+def test_a_validation_loss_frozen_to_the_last_digit_is_one_of_weights_that_do_not_move() -> None:
+    columns = {"val_loss": np.full(POINTS, 1.5), "learning_rate": np.full(POINTS, 1e-3)}
+    assert causes_of(columns)[0].name == "parameters-not-updated"
+
+
+def test_what_began_after_the_symptom_is_not_its_cause() -> None:
+    late = replace(found("learning-rate-exhausted"), first_step=200)
+    assert causes_of({}, late) == ()
+    assert causes_of({}, replace(late, first_step=3))[0].name == "learning-rate-exhausted"
+
+
+def test_a_finding_that_is_no_symptom_is_left_as_it_is() -> None:
+    _, mechanism = explain_findings([found("plateau"), found("dead-units")], view(), {})
+    assert mechanism.causes == ()
+
+
+def test_the_root_is_a_likely_cause_else_the_finding_itself() -> None:
+    explained = replace(found("plateau"), causes=(Cause("vanishing-gradients", 0.8, ("seen",)),))
+    guessed = replace(
+        found("not-learning", 0.9),
+        causes=(Cause("capacity-limit", 0.3, ("seen",)), Cause("dead-units", 0.9, (), ("none",))),
+    )
+    roots = root_causes([explained, guessed, found("overfitting", 0.95)])
+    assert [(root.name, root.confidence) for root in roots] == [
+        ("overfitting", 0.95),
+        ("not-learning", 0.9),
+        ("vanishing-gradients", 0.8),
+    ]
+
+
+def test_notes_and_accepted_findings_are_no_roots() -> None:
+    assert (
+        root_causes([found("plateau", severity=Severity.INFO), replace(found("overfitting"), state="accepted")]) == ()
+    )
+
+
+def test_each_state_of_the_table_can_be_measured_and_each_pair_is_of_known_causes() -> None:
+    states = {
+        (fact.name, fact.state) for columns in STUCK.values() for fact in facts_of(view(**columns), found("x")).values()
+    }
+    names = {name for name, _ in states}
+    for signature in SIGNATURES.values():
+        assert signature.weights
+    assert {name for signature in SIGNATURES.values() for name, _ in signature.weights} - names <= {
+        "learning rate",
+        "weight decay",
+        "weight norms",
+        "effective rank",
+        "validation digits",
+        "validation gap",
+    }
+    assert all(pair <= set(SIGNATURES) for pair in DECIDES)
+
+
+def test_a_cause_that_has_a_rule_carries_its_name() -> None:
+    names = {rule.name for rule in all_rules()}
+    assert {name for name in SIGNATURES if name in names} | WITHOUT_A_RULE <= set(SIGNATURES)
+
+
+def test_nothing_known_ranks_nothing() -> None:
+    assert rank({}, [], {}) == ()
