@@ -31,7 +31,8 @@ def test_a_finding_comes_back_as_it_was(root: Path, sample: str) -> None:
     diagnosis = diagnose(read_run(root / "sample_logs" / sample))
     (run,) = json.loads(json.dumps(to_document([diagnosis]), allow_nan=False))["runs"]
     expected = [replace(finding, begins_by=None, to_try=()) for finding in diagnosis.findings]
-    assert [finding_of(document) for document in run["findings"]] == expected
+    # As text, because a value that is NaN does not equal itself.
+    assert repr([finding_of(document) for document in run["findings"]]) == repr(expected)
     assert expected
 
 
