@@ -42,16 +42,19 @@ class ModuleHook:
 
     def concerns(self, module: nn.Module) -> bool:
         """Whether this is a forward pass of training, of this very module, run for the first time."""
-        return (
-            # First of all: what a compiler reads here it would guard on, and compile again when it changes.
-            not torch.compiler.is_compiling()
-            and not ModuleHook.asleep
-            and module is self._module
-            and module.training
-            # Inside a backward pass, a forward pass is the second one of a checkpointed block.
-            and not in_backward()
-            and (_functorch is None or _functorch() is None)
-        )
+        # First of all: what a compiler reads here it would guard on, and compile again when it changes.
+        return not torch.compiler.is_compiling() and module is self._module and is_training_pass(module)
+
+
+def is_training_pass(module: nn.Module) -> bool:
+    """Whether the forward pass of this module that is running is one of training, and run for the first time."""
+    return (
+        not ModuleHook.asleep
+        and module.training
+        # Inside a backward pass, a forward pass is the second one of a checkpointed block.
+        and not in_backward()
+        and (_functorch is None or _functorch() is None)
+    )
 
 
 def first_tensor(output: object) -> Tensor | None:

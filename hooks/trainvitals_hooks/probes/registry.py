@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from trainvitals_hooks.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.adam_state import AdamState
+from trainvitals_hooks.probes.attention import Attention
 from trainvitals_hooks.probes.data_time import DataTime
 from trainvitals_hooks.probes.effective_rank import EffectiveRank
 from trainvitals_hooks.probes.gradient_cosine import GradientCosine
@@ -58,6 +59,7 @@ FULL: tuple[type[Probe], ...] = (
     GradientCosine,
     AdamState,
     GradientNoise,
+    Attention,
 )
 
 SETS = {"light": LIGHT, "standard": STANDARD, "full": FULL}

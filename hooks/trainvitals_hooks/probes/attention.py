@@ -1,0 +1,145 @@
+"""How spread the attention of each layer is, and how large its logits are, of a sample of its queries.
+
+The entropy is that of the weights over the keys, before dropout, in nats: the log of the number of keys where it is
+spread evenly, of a causal query the log of those it may see. Low and falling entropy, and largest logits that grow on
+and on, come before a divergence (Zhai et al., "Stabilizing transformer training by preventing attention entropy
+collapse", 2023; Dehghani et al., "Scaling vision transformers to 22 billion parameters", 2023).
+
+A layer is the innermost module that called the attention. Seen are ``scaled_dot_product_attention``, whatever kernel
+computes it, so also ``nn.MultiheadAttention``; and ``softmax`` of ``torch.nn.functional`` over the last axis of four or
+more, or inside ``nn.MultiheadAttention``. Not seen are the method ``Tensor.softmax``, ``flex_attention``, attention of
+other packages, and tensors that are nested or sharded. Of a layer that attends several times in a step the first time
+counts.
+"""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trainvitals_hooks import attention_calls
+from trainvitals_hooks.attention_sample import logits_of_fused, rows_of_logits
+from trainvitals_hooks.forward import is_training_pass
+from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.probes.probe import Context, Probe
+from trainvitals_hooks.reading import Named, Reading, layer_tags
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import FrameType
+
+    from numpy.typing import NDArray
+    from torch.optim import Optimizer
+
+    from trainvitals_hooks.own_time import OwnTime
+
+MASKED = -1e4
+"""A query whose largest logit is below sees nothing: masks are -inf, or the end of the range of their type, the least
+of which is -65504; true logits of this size are far beyond where training diverges."""
+NEGLIGIBLE = -100.0
+"""Logits so far below the largest have a weight of 0 in float32."""
+AXES_OF_SOFTMAX, AXES_IN_MULTIHEAD = 4, 3
+
+
+class Attention(Probe):
+    """Mean entropy and largest logit of each layer that attends."""
+
+    name = "attention"
+    writes = ("attention_entropy", "attention_logit_max")
+    hears_modules = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        selected: Callable[[str], bool],
+        own: OwnTime,
+        on_error: Callable[[Probe, Exception], None],
+    ) -> None:
+        self._modules = {
+            id(module): (plain_name(path) or type(module).__name__, module) for path, module in model.named_modules()
+        }
+        self._selected = selected
+        self._own = own
+        self._on_error = on_error
+        self._places = attention_calls.places_of(model)
+        self._logits: dict[str, Tensor] = {}
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        return cls(context.model, context.selected, context.own, context.on_error)
+
+    def arm(self) -> None:
+        self._logits = {}
+        attention_calls.listen(self._hear, self._places)
+
+    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+        attention_calls.stop(self._hear)
+        alike: dict[tuple[torch.Size, torch.device], list[str]] = {}
+        for name, logits in self._logits.items():
+            alike.setdefault((logits.shape, logits.device), []).append(name)
+        names = tuple(name for group in alike.values() for name in group)
+        measured = [_measured(torch.stack([self._logits[name] for name in group])) for group in alike.values()]
+        self._logits = {}
+
+        def finish(arrays: list[NDArray[np.float64]]) -> Named:
+            entropy, largest = np.concatenate([array.reshape(2, -1) for array in arrays], axis=1)
+            return (
+                (*layer_tags("attention_entropy", names), *layer_tags("attention_logit_max", names)),
+                np.concatenate((entropy, largest)),
+            )
+
+        return [Reading(measured, finish)] if names else ()
+
+    def disarm(self) -> None:
+        attention_calls.stop(self._hear)
+        self._logits = {}
+
+    def _hear(self, function: str, caller: FrameType, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self._own.enter()
+        try:
+            found = attention_calls.caller_among(caller, self._modules)
+            if found is None or found[0] in self._logits or not is_training_pass(found[1]):
+                return
+            name, module = found
+            if self._selected(name) and (function == attention_calls.FUSED or _attends(module, *arguments, **keywords)):
+                logits = _sample(function, arguments, keywords)
+                if logits is not None:
+                    self._logits[name] = logits
+        except Exception as error:
+            self._on_error(self, error)
+        finally:
+            self._own.leave()
+
+
+def _attends(module: nn.Module, input: Tensor, dim: int | None = None, *_: Any, **__: Any) -> bool:  # noqa: A002
+    """Whether this call of ``softmax``, with its own names of the arguments, is that of an attention."""
+    axes = input.ndim
+    return dim in (-1, axes - 1) and (
+        axes >= AXES_OF_SOFTMAX or (axes == 3 and isinstance(module, nn.MultiheadAttention))
+    )
+
+
+def _sample(function: str, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Tensor | None:
+    name = "input" if function == attention_calls.SOFTMAX else "query"
+    first: Tensor = arguments[0] if arguments else keywords[name]
+    if function == attention_calls.SOFTMAX:
+        return rows_of_logits(first)
+    device = first.device.type
+    with torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else nullcontext():
+        return logits_of_fused(*arguments, **keywords)
+
+
+def _measured(logits: Tensor) -> Tensor:
+    """Of logits ``[N, G, R, S]`` the mean entropy and the largest logit of each layer, ``[2 * N]``."""
+    logits = logits.flatten(1, 2)
+    top = logits.amax(2)
+    # Not by `>`: what is not a number must not pass for masked.
+    seen = ~(top <= MASKED)
+    log_weight = logits.log_softmax(2)
+    entropy = -(log_weight.exp() * log_weight.clamp_min_(NEGLIGIBLE)).sum(2)
+    mean = torch.where(seen, entropy, 0).sum(1) / seen.sum(1)
+    return torch.cat((mean, top.amax(1)))
