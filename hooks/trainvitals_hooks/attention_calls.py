@@ -1,7 +1,8 @@
 """Seeing calls of attention, which no hook on a module shows: fused attention takes queries and gives out values.
 
-While somebody listens, ``scaled_dot_product_attention`` and ``softmax`` of ``torch.nn.functional`` are replaced, there
-and where the code of the model imported them from there, by functions that tell of the call and then make it unchanged.
+While somebody listens, which is while a watched model runs forward, ``scaled_dot_product_attention`` and ``softmax`` of
+``torch.nn.functional`` are replaced, there and where the code of the model imported them from there, by functions that
+tell of the call and then make it unchanged.
 A mode for functions of torch would see the same calls, but slow down every operation of the model, disturb what is
 compiled, and be left in the way where a forward pass is interrupted.
 """

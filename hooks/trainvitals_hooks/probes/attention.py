@@ -24,16 +24,18 @@ from torch import Tensor, nn
 from trainvitals_hooks import attention_calls
 from trainvitals_hooks.attention_sample import logits_of_fused, rows_of_logits
 from trainvitals_hooks.forward import is_training_pass
+from trainvitals_hooks.listener import Listener
 from trainvitals_hooks.parameters import plain_name
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
     from numpy.typing import NDArray
     from torch.optim import Optimizer
+    from torch.utils.hooks import RemovableHandle
 
     from trainvitals_hooks.own_time import OwnTime
 
@@ -66,6 +68,10 @@ class Attention(Probe):
         self._own = own
         self._on_error = on_error
         self._places = attention_calls.places_of(model)
+        self._entrances: Sequence[nn.Module] = (model,)
+        self._handles: list[RemovableHandle] = []
+        self._inside = 0
+        self._entered = True
         self._logits: dict[str, Tensor] = {}
 
     @classmethod
@@ -73,11 +79,18 @@ class Attention(Probe):
         return cls(context.model, context.selected, context.own, context.on_error)
 
     def arm(self) -> None:
-        self._logits = {}
-        attention_calls.listen(self._hear, self._places)
+        if not self._entered:
+            # The loop calls parts of the model, not the model.
+            self._entrances = tuple(_parts(self._entrances[0])) or self._entrances
+        self.disarm()
+        self._entered = False
+        for module in self._entrances:
+            self._handles += (
+                module.register_forward_pre_hook(self._listener(module, self._enter)),
+                module.register_forward_hook(self._listener(module, self._leave), always_call=True),
+            )
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
-        attention_calls.stop(self._hear)
         alike: dict[tuple[torch.Size, torch.device], list[str]] = {}
         for name, logits in self._logits.items():
             alike.setdefault((logits.shape, logits.device), []).append(name)
@@ -95,8 +108,25 @@ class Attention(Probe):
         return [Reading(measured, finish)] if names else ()
 
     def disarm(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
         attention_calls.stop(self._hear)
+        self._inside = 0
         self._logits = {}
+
+    def _listener(self, module: nn.Module, hear: Callable[..., None]) -> Listener:
+        return Listener(module, hear, self._own, lambda error: self._on_error(self, error))
+
+    def _enter(self, *_: Any) -> None:
+        self._entered = True
+        self._inside += 1
+        attention_calls.listen(self._hear, self._places)
+
+    def _leave(self, *_: Any) -> None:
+        self._inside -= 1
+        if self._inside <= 0:
+            attention_calls.stop(self._hear)
 
     def _hear(self, function: str, caller: FrameType, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
         self._own.enter()
@@ -113,6 +143,15 @@ class Attention(Probe):
             self._on_error(self, error)
         finally:
             self._own.leave()
+
+
+def _parts(model: nn.Module) -> Iterator[nn.Module]:
+    """What a loop may call in the place of the whole model: its children, and those of a list of modules."""
+    for child in model.children():
+        if isinstance(child, nn.ModuleList | nn.ModuleDict):
+            yield from _parts(child)
+        else:
+            yield child
 
 
 def _attends(module: nn.Module, input: Tensor, dim: int | None = None, *_: Any, **__: Any) -> bool:  # noqa: A002
