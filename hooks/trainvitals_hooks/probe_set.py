@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from trainvitals_hooks.console import Once
     from trainvitals_hooks.journal import Journal
+    from trainvitals_hooks.ranks import Ranks
 
 PerExampleLoss = Callable[[nn.Module, Any], Tensor]
 """From the model and the batch to one loss for each example, ``[K]``."""
@@ -38,9 +39,12 @@ class ProbeSet:
 
     Args:
         budget: the share of the training's time that evaluations may take in a loop that never validates.
+        ranks: the processes of the training. The one that writes evaluates; a model whose forward pass waits for the
+            others is not evaluated, because nothing says that they would all do it at the same moment.
     """
 
-    def __init__(self, model: nn.Module, journal: Journal, once: Once, budget: float) -> None:
+    def __init__(self, model: nn.Module, journal: Journal, once: Once, budget: float, ranks: Ranks) -> None:
+        self._ranks = ranks
         self._model = model
         self._journal = journal
         self._once = once
@@ -56,6 +60,13 @@ class ProbeSet:
 
     def use(self, batch: Any, per_example_loss: PerExampleLoss) -> None:
         """Evaluate this batch from now on, in place of another one."""
+        if not self._ranks.writes:
+            return
+        if self._ranks.size > 1 and communicates(self._model):
+            self._once.tell(
+                "probe_set", "the probe set is not evaluated: its forward pass would wait for other processes"
+            )
+            return
         self._batch, self._loss_of = batch, per_example_loss
         self._examples = self._last_step = None
         self._cost_s, self._records = 0.0, RECORDS_APART
@@ -72,8 +83,7 @@ class ProbeSet:
         return self._evaluate(self._journal.add) if self._is_time() else 0.0
 
     def _is_time(self) -> bool:
-        # Processes that wait for one another would not all find at the same step that it is time.
-        if self._loss_of is None or self._validates or communicates(self._model):
+        if self._loss_of is None or self._validates:
             return False
         if not all(parameter.is_cpu for parameter in self._model.parameters()):
             return self._records >= RECORDS_APART

@@ -47,6 +47,15 @@ class Shards:
         """
         return [self._held(tensor) for tensor in tensors] if self.any else tensors
 
+    def share_of_norm(self, norm: Tensor) -> Tensor | None:
+        """What this rank adds to a norm ``[1]`` that is still in parts; None where it is whole."""
+        if self._kind is None or not isinstance(norm, self._kind):
+            return None
+        sharded: Any = norm
+        local: Tensor = sharded.to_local().reshape(1)
+        mesh, placements = sharded.device_mesh, sharded.placements
+        return local if _is_first(mesh, placements) else torch.zeros_like(local)
+
     def typical_size(self, tensor: Tensor) -> int:
         """Elements of this tensor that a rank holds, more or less; the same number on all ranks."""
         return -(-tensor.numel() // self.ranks) if self.any and isinstance(tensor, self._kind) else tensor.numel()
@@ -56,7 +65,9 @@ class Shards:
         if not isinstance(tensor, self._kind):
             mine, local = self._rank == 0, tensor
         else:
-            mine, local = _is_first(sharded.device_mesh, tuple(sharded.placements)), sharded.to_local()
+            if any(placement.is_partial() for placement in sharded.placements):
+                raise ValueError("a tensor whose parts are still to be added up cannot be measured on its own")
+            mine, local = _is_first(sharded.device_mesh, sharded.placements), sharded.to_local()
         return local if mine and local.numel() else self._zero(local)
 
     def _zero(self, tensor: Tensor) -> Tensor:
@@ -83,10 +94,8 @@ def flattens_parameters(model: Module) -> bool:
     return kind is not None and any(isinstance(module, kind) for module in model.modules())
 
 
-def _is_first(mesh: Any, placements: tuple[Any, ...]) -> bool:
+def _is_first(mesh: Any, placements: Sequence[Any]) -> bool:
     """Whether no rank before this one holds the same part of a tensor."""
-    if any(placement.is_partial() for placement in placements):
-        raise ValueError("a tensor whose parts are still to be added up cannot be measured on its own")
     coordinates = mesh.get_coordinate()
     return coordinates is not None and all(
         coordinate == 0

@@ -56,6 +56,17 @@ def of_whole_tensors(reading: Reading, subject: tuple[str, ...], ranks: int) -> 
     return SharedReading(reading.tensors, reading.finish, subject, conclude)
 
 
+def of_clipping(share: Tensor, max_norm: float, ranks: int) -> Reading:
+    """The norm before clipping, of which each of ``ranks`` knows a share ``[1]``, and whether it was above the limit."""
+
+    def finish(arrays: Arrays) -> Named:
+        norm = float(arrays[0][0])
+        return named({tags.GRADIENT_NORM_BEFORE_CLIPPING: norm, tags.CLIPPED: float(norm > max_norm)})
+
+    reading = Reading([share], finish)
+    return of_whole_tensors(reading, (tags.GRADIENT_NORM_BEFORE_CLIPPING,), ranks)
+
+
 def of_each_rank(number: Tensor, tag: str) -> SharedReading:
     """One number a rank ``[1]``, under one tag a rank."""
 

@@ -38,6 +38,7 @@ from trainvitals_hooks.schedule import Schedule
 from trainvitals_hooks.sender import Sender
 from trainvitals_hooks.settings_of_run import settings_of_run
 from trainvitals_hooks.shards import Shards
+from trainvitals_hooks.shared_reading import of_clipping
 from trainvitals_hooks.sink import OnRecord, Sink
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
     from trainvitals.model import Finding
     from trainvitals_hooks.probes.probe import Probe
+    from trainvitals_hooks.reading import Reading
 
 Signals = Literal["light", "standard", "full"]
 
@@ -171,7 +173,7 @@ class Vitals:
         at_once = None if ranks.writes else len(optimizers) == 1
         self._journal = Journal(self._recorder, self._progress, self._once, first, at_once)
         self._owners = Owners(model, optimizers)
-        shards = Shards(self._owners.parameters(), ranks.rank, ranks.size)
+        shards = self._shards = Shards(self._owners.parameters(), ranks.rank, ranks.size)
         context = Context(
             model,
             optimizers,
@@ -187,7 +189,8 @@ class Vitals:
         )
         made = make_probes(context, kinds)
         self._guard = Guard(made.probes, self._once, shards)
-        self._probe_set = ProbeSet(model, self._journal, self._once, budget)
+        self._probe_set = ProbeSet(model, self._journal, self._once, budget, ranks)
+        self._clipping: Reading | None = None
         self._due = self._recording = False
         # Making a step before this one needs nothing but the numbers of the loop written. 0: every step needs more.
         self._busy_from = 0
@@ -302,7 +305,13 @@ class Vitals:
         """Keep the norm before clipping of a loop that clips by other means, with the limit it was clipped to."""
         with _Inside(self, "log_clipping") as awake:
             if awake:
-                self._journal.log_clipping(total_norm, max_norm)
+                with torch.no_grad():
+                    share = self._shards.share_of_norm(total_norm)
+                if share is None:
+                    self._journal.log_clipping(total_norm, max_norm)
+                elif self._due:
+                    # To know the norm takes the other ranks, which tell theirs at recorded steps.
+                    self._clipping = of_clipping(share, max_norm, self._shards.ranks)
 
     def state_dict(self) -> dict[str, Any]:
         """What a checkpoint needs so that ``load_state_dict`` goes on with the same curves."""
@@ -422,6 +431,9 @@ class Vitals:
         if self._recording:
             with torch.no_grad():
                 self._journal.add(self._guard.after_update(optimizer))
+            if self._clipping is not None:
+                self._journal.add([self._clipping])
+                self._clipping = None
             if new:
                 self._pace.set_aside(self._probe_set.at_record())
         if new:

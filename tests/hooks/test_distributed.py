@@ -448,3 +448,54 @@ def test_a_layer_that_a_replica_does_not_use_has_no_gradient(tmp_path):
     assert sorted(found["grad_norm/layers.used.weight"]) == list(range(STEPS))
     assert "grad_norm/layers.unused.weight" not in found
     assert "weight_norm/layers.unused.weight" in found
+
+
+def watched_and_clipped(rank, folder):
+    model = sharded(uneven())
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    expected, limit = {}, 0.3
+    with watching(model, optimizer, folder, every=2) as vitals:
+        for number, (x, y) in enumerate(local_batches(rank)):
+            squared_error(model, x, y).backward()
+            expected[number] = math.sqrt(sum(norm(whole(p.grad)) ** 2 for p in model.parameters()))
+            vitals.clip_grad_norm_(model.parameters(), limit)
+            optimizer.step()
+            optimizer.zero_grad()
+            vitals.log(loss=1.0)
+    return expected, limit
+
+
+def test_the_norm_before_clipping_is_that_of_all_shards(tmp_path):
+    first, _ = in_processes(watched_and_clipped, tmp_path / "processes", tmp_path / "run")
+    expected, limit = first.value
+    found = recorded(tmp_path / "run")
+    assert sorted(found["train/grad_norm_before_clipping"]) == [0, 2, 4]
+    for step, value in found["train/grad_norm_before_clipping"].items():
+        assert value == pytest.approx(expected[step], rel=1e-5)
+        assert found["train/grad_clipped"][step] == (expected[step] > limit)
+        assert found["train/grad_norm"][step] == pytest.approx(min(expected[step], limit), rel=1e-4)
+
+
+def losses_of_examples(model, batch):
+    return model(batch).square().mean(1)
+
+
+def watched_with_a_probe_set(rank, folder, shards):
+    model = sharded(uneven()) if shards else DistributedDataParallel(uneven())
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    with watching(model, optimizer, folder, every=2) as vitals:
+        vitals.probe_set(torch.randn(4, 12), losses_of_examples)
+        train(model, optimizer, vitals, rank)
+        if rank == 0:
+            # As many loops do: the first rank logs what all have computed together.
+            vitals.log_validation(loss=1.0)
+        train(model, optimizer, vitals, rank)
+
+
+@pytest.mark.parametrize("shards", [True, False])
+def test_a_probe_set_is_evaluated_where_rank_0_can_do_it_alone(tmp_path, shards):
+    first, second = in_processes(watched_with_a_probe_set, tmp_path / "processes", tmp_path / "run", shards)
+    found = recorded(tmp_path / "run")
+    assert ("probe_set/loss" in found) is not shards
+    assert ("its forward pass would wait for other processes" in first.printed) is shards
+    assert second.printed == ""
