@@ -57,7 +57,7 @@ def of_whole_tensors(reading: Reading, subject: tuple[str, ...], ranks: int) -> 
 
 
 def of_clipping(share: Tensor, max_norm: float, ranks: int) -> Reading:
-    """The norm before clipping, of which each of ``ranks`` knows a share ``[1]``, and whether it was above the limit."""
+    """The norm before clipping, of which each of ``ranks`` knows a share ``[1]``, and whether the limit is below."""
 
     def finish(arrays: Arrays) -> Named:
         norm = float(arrays[0][0])
