@@ -107,7 +107,10 @@ def measured(probes: Iterable[type[Probe]]) -> Iterator[Sequence[str]]:
     for probe in probes:
         cost = " / ".join(str(us) for us in costs[probe.name].values()) if probe.name in costs else "not measured"
         for number, tag in enumerate(probe.writes):
-            yield *described(tag), f"`{probe.name}`", cost if number == 0 else "same"
+            by = writers(tag)
+            # A tag of several probes has one row, at the first of them.
+            if by[0] == f"`{probe.name}`":
+                yield *described(tag), " or ".join(by), cost if number == 0 else "same"
 
 
 def needs() -> Iterator[Sequence[str]]:
