@@ -199,6 +199,8 @@ class Vitals:
         # The first step that can still be prepared for.
         self._preparable = 0
         self._handles: list[Any] = []
+        self._before_update_as_it_is: Any = torch.compiler.disable(self._before_update)
+        self._after_update_as_it_is: Any = torch.compiler.disable(self._after_update)
         if folder is None and ranks.writes:
             return
         self._closed = False
@@ -376,6 +378,9 @@ class Vitals:
     def _before_update(
         self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+        if torch.compiler.is_compiling():
+            # Whoever compiles the optimizer's step compiles its hooks with it, and whatever they call.
+            return self._before_update_as_it_is(optimizer, arguments, keywords)
         if self._closed:
             return None
         # A subclass whose step calls that of its parent fires the hooks twice: the first end ends the step.
@@ -393,6 +398,9 @@ class Vitals:
         return changed
 
     def _after_update(self, optimizer: Optimizer, *_: object) -> None:
+        if torch.compiler.is_compiling():
+            self._after_update_as_it_is(optimizer)
+            return
         if self._updating is not optimizer or self._closed:
             return
         self._updating = None

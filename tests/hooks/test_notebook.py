@@ -52,7 +52,7 @@ CELLS = [
     """
     model = torch.nn.Linear(4, 1)
     optimizer = torch.optim.SGD(model.parameters(), 0.05)
-    vitals = trainvitals.watch(model, optimizer, folder, every=5, budget=float("inf"))
+    vitals = trainvitals.watch(model, optimizer, folder, every=5, budget=float("inf"), live=False)
     """,
     """
     for step in range(12):

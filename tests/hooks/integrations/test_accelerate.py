@@ -45,7 +45,7 @@ def train(accelerator, model, optimizer, loader, log):
 
 
 def test_what_is_logged_stands_at_the_steps_of_the_optimizer(tmp_path):
-    tracker = VitalsTracker(tmp_path, every=4, budget=math.inf)
+    tracker = VitalsTracker(tmp_path, every=4, budget=math.inf, live=False)
     accelerator, model, optimizer, loader = prepared(tracker)
     accelerator.init_trackers("some project", {"width": 40})
     tracker.watch(model, optimizer)
@@ -71,7 +71,7 @@ def test_what_is_logged_stands_at_the_steps_of_the_optimizer(tmp_path):
 
 def test_a_plain_watcher_takes_the_wrapped_optimizer_and_sees_the_updates_only(tmp_path):
     accelerator, model, optimizer, loader = prepared(parts=3)
-    with trainvitals.watch(model, optimizer, tmp_path, every=1, budget=math.inf) as vitals:
+    with trainvitals.watch(model, optimizer, tmp_path, every=1, budget=math.inf, live=False) as vitals:
         train(accelerator, model, optimizer, loader, lambda loss, number: vitals.log(loss=loss))
     found = recorded(tmp_path)
     assert sorted(found["train/grad_norm"]) == [0, 1, 2, 3]
@@ -89,14 +89,14 @@ def test_a_watched_training_is_bit_for_bit_the_one_that_nobody_watches(tmp_path)
         return model.state_dict(), torch.get_rng_state()
 
     alone, random_alone = weights(None)
-    watched, random_watched = weights(VitalsTracker(tmp_path, every=1))
+    watched, random_watched = weights(VitalsTracker(tmp_path, every=1, live=False))
     assert [name for name in alone if not torch.equal(alone[name], watched[name])] == []
     assert torch.equal(random_alone, random_watched)
 
 
 def test_a_saved_state_goes_on_with_the_same_curve(tmp_path):
     def part(folder, *, load):
-        tracker = VitalsTracker(tmp_path / folder, budget=math.inf)
+        tracker = VitalsTracker(tmp_path / folder, budget=math.inf, live=False)
         accelerator, model, optimizer, loader = prepared(tracker)
         accelerator.init_trackers("some project")
         tracker.watch(model, optimizer)

@@ -77,7 +77,7 @@ def trainer(*callbacks, **settings):
 
 
 def callback(folder, **settings):
-    return VitalsCallback(folder, budget=math.inf, **settings)
+    return VitalsCallback(folder, budget=math.inf, **settings, live=False)
 
 
 def test_the_loss_of_every_step_the_epoch_and_the_samples_are_those_of_the_module(tmp_path):

@@ -102,7 +102,7 @@ def trained(folder, *, model=None, data=None, trainer=Remembering, callback=None
         arguments(folder, **settings),
         train_dataset=data or Points(),
         eval_dataset=Points(1),
-        callbacks=[callback or VitalsCallback(folder / "run", every=every, budget=math.inf)],
+        callbacks=[callback or VitalsCallback(folder / "run", every=every, budget=math.inf, live=False)],
     )
     made.train(resume_from_checkpoint=resume)
     return made
@@ -203,7 +203,7 @@ def test_evaluations_are_recorded_by_suite_and_without_their_clocks(tmp_path):
         train_dataset=Points(),
         eval_dataset={"code": Points(1), "long_prose": Points(2)},
         compute_metrics=lambda prediction: {"accuracy": 0.25},
-        callbacks=[VitalsCallback(tmp_path / "run", budget=math.inf)],
+        callbacks=[VitalsCallback(tmp_path / "run", budget=math.inf, live=False)],
     )
     trainer.train()
     trainer.predict(Points(3))
@@ -227,7 +227,7 @@ def test_a_training_resumed_from_a_checkpoint_is_one_curve(tmp_path, restore):
     first = trained(tmp_path, **settings)
     second = trained(
         tmp_path,
-        callback=VitalsCallback(tmp_path / "elsewhere", budget=math.inf),
+        callback=VitalsCallback(tmp_path / "elsewhere", budget=math.inf, live=False),
         resume=str(tmp_path / "out" / "checkpoint-5"),
         **settings,
     )
@@ -241,7 +241,7 @@ def test_a_training_resumed_from_a_checkpoint_is_one_curve(tmp_path, restore):
 
 
 def test_a_setting_that_no_checkpoint_can_hold_keeps_nobody_from_saving(tmp_path):
-    callback = VitalsCallback(tmp_path / "run", on_record=lambda step, scalars: None)
+    callback = VitalsCallback(tmp_path / "run", on_record=lambda step, scalars: None, live=False)
     trained(tmp_path, callback=callback, save_strategy="steps", save_steps=5)
     assert (tmp_path / "out" / "checkpoint-5" / "trainer_state.json").exists()
 
@@ -262,7 +262,7 @@ def test_a_training_that_raised_is_closed_by_the_next(tmp_path):
             return super().training_step(*arguments, **named)
 
     model = Classifier()
-    callback = VitalsCallback(tmp_path / "run", every=1, budget=math.inf)
+    callback = VitalsCallback(tmp_path / "run", every=1, budget=math.inf, live=False)
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path, model=model, trainer=Interrupted, callback=callback)
     trained(tmp_path, model=model, callback=callback)
@@ -279,7 +279,7 @@ def test_a_watched_training_is_bit_for_bit_the_one_that_nobody_watches(tmp_path)
         return model.state_dict(), torch.get_rng_state()
 
     alone, random_alone = weights([])
-    watched, random_watched = weights([VitalsCallback(tmp_path / "run", every=1)])
+    watched, random_watched = weights([VitalsCallback(tmp_path / "run", every=1, live=False)])
     assert [name for name in alone if not torch.equal(alone[name], watched[name])] == []
     assert torch.equal(random_alone, random_watched)
 
