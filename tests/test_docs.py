@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import shutil
 import subprocess
 import sys
 import textwrap
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from tests.conftest import UNDER_CI
 
 from trainvitals.config import config_from_table
 from trainvitals.rules.registry import all_rules
@@ -147,6 +150,25 @@ def test_the_watched_loop_that_the_readme_shows_runs(tmp_path, monkeypatch):
     exec(compile(ast.parse(block), "README.md", "exec"), names)
     names["vitals"].close()
     assert len(trainvitals.read_run(names["vitals"].folder).series["train/loss"]) == 12
+
+
+@pytest.mark.torch
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("framework", ["lightning", "transformers"])
+def test_the_callback_that_the_readme_shows_is_taken(tmp_path, monkeypatch, framework):
+    if find_spec(framework) is None and not UNDER_CI:
+        pytest.skip(f"absent here: {framework}")
+    import torch
+
+    package = importlib.import_module(framework)
+    block = next(block for block in fenced("README.md", "python") if f"integrations.{framework}" in block)
+    monkeypatch.chdir(tmp_path)
+    names = {framework: package, "model": torch.nn.Linear(4, 2), "train_dataset": [{}]}
+    if framework == "transformers":
+        names |= {"Trainer": package.Trainer, "arguments": package.TrainingArguments("out", use_cpu=True, report_to=[])}
+    exec(compile(ast.parse(block), "README.md", "exec"), names)
+    assert names["trainer"].__class__.__name__ == "Trainer"
 
 
 def test_the_map_has_every_module_of_the_hooks():
