@@ -33,7 +33,8 @@ from torch import nn
 
 from hooks_models import MODELS, Training
 from trainvitals_hooks import Vitals, watch
-from trainvitals_hooks.probes import activations, data_time
+from trainvitals_hooks.forward import ModuleHook
+from trainvitals_hooks.probes import kept_gradients
 
 BARS_PERCENT = {1: 10.0, 10: 1.0, 100: 0.2}
 """Of the standard signals, by steps from one record to the next."""
@@ -44,8 +45,8 @@ ENTRIES: tuple[tuple[type, str], ...] = (
     (Vitals, "_before_update"),
     (Vitals, "_after_update"),
     (Vitals, "log"),
-    (activations._Listener, "__call__"),
-    (data_time._Clock, "__call__"),
+    (kept_gradients._Sentinel, "__call__"),
+    *((hook, "__call__") for hook in ModuleHook.__subclasses__()),
 )
 
 

@@ -146,10 +146,11 @@ PER_LAYER_KINDS = {
     "activation_abs_max": Recorded("as put out", "largest absolute value of the layer's output, of a sample"),
     "activation_zero_fraction": Recorded("share, 0 to 1", "share of the layer's outputs that are exactly zero"),
     "activation_saturated_fraction": Recorded(
-        "share, 0 to 1", "share of the layer's outputs in the flat ends of its activation"
+        "share, 0 to 1", "share of the layer's outputs in the flat ends of its activation; layers take turns"
     ),
     "dormant_unit_fraction": Recorded(
-        "share, 0 to 1", "share of the layer's units whose mean absolute output is at most 0.025 of the layer's mean"
+        "share, 0 to 1",
+        "share of the units whose mean absolute output, over 128 examples, is at most 0.025 of the layer's mean",
     ),
     "effective_rank": Recorded("dimensions", "number of directions that the layer's outputs spread over"),
     "unit_similarity": Recorded("0 to 1", "mean absolute cosine between the incoming weights of the layer's units"),
