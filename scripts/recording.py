@@ -41,6 +41,15 @@ WITHOUT_PROBE = {
 }
 """What the watcher itself writes, whatever the signals, and when."""
 
+TEXTS = (
+    ("`event/<kind>`", "a marker of your own, its details as JSON", "`vitals.event(kind, ...)`"),
+    ("`event/recording_interval`", "how many steps lie between two records from here on", "when the budget changes it"),
+    ("`event/wiring`", "names of what is wired wrongly, or no longer", "when it changes"),
+    ("`event/probe_set`", "a probe set begins here, whatever it held before", "`vitals.probe_set`"),
+    (f"`{tags.DIAGNOSIS}`", "the live diagnosis, for TensorBoard's text page", "when it changes, and at the end"),
+)
+"""Tags that hold no number, and none of a probe."""
+
 LOGGED_BY_THE_LOOP = {"metrics": "any `vitals.log`", "rewards": "any `vitals.log`"}
 FOREIGN = "**foreign logs only**"
 
@@ -57,8 +66,7 @@ by name. `layers=["encoder"]` keeps tags of their own to the layers whose name h
 What several optimizers have each of stands under `train/optimizer1/...`, what each process of a distributed training
 measured under `system/rank1/...`, the loss of a domain of the data (`log(domain="web", loss=...)`) under
 `train/web/loss`, what was counted of it under `train/web/tokens`. Whatever else is logged stands under its name:
-`log(accuracy=...)` under `train/accuracy`, `log_validation("code", accuracy=...)` under `val/code/accuracy`. Markers
-are texts under `event/<kind>`.
+`log(accuracy=...)` under `train/accuracy`, `log_validation("code", accuracy=...)` under `val/code/accuracy`.
 
 The cost is that of one record: CPU time inside the probe in microseconds, on the MLP, the CNN and the GPT of
 `benchmarks/hooks_models.py`, whose steps take about 27, 31 and 99 ms. With `every=10` a tenth of it falls on a step.
@@ -90,9 +98,7 @@ def made() -> str:
         new = [probe for probe in probes if probe not in known]
         parts += table(("tag", "unit", "what it is", "probe", "cost (us)"), measured(new))
         smaller, known = name, probes
-    unwritten = [f"`{shown(tag)}`" for tag in catalogue() if not writers(tag)]
-    if unwritten:
-        parts += ["\n## Not written yet\n", f"In the catalogue, and no probe writes it: {', '.join(unwritten)}."]
+    parts += ["\n## Texts\n", *table(("tag", "what it says", "written"), TEXTS)]
     parts += ["\n## What the rules read\n", *table(("rule", "reads", "recorded by"), needs())]
     return "\n".join(parts) + "\n"
 
