@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from tests.hooks.training import CLASSES, FEATURES, batches, network, plain_steps, watching
+from tests.hooks.training import CLASSES, FEATURES, batches, markers, network, plain_steps, watching
 from torch import nn
 
 from trainvitals import diagnose, read_run
@@ -47,6 +47,11 @@ class Poisoned(nn.Module):
             x = x.clone()
             x.view(-1)[3] = self.value
         return x
+
+
+class Exponential(nn.Module):
+    def forward(self, x):
+        return x.exp()
 
 
 def train(
@@ -107,10 +112,6 @@ def test_an_overflow_inside_a_layer_with_weights(tmp_path):
             for block in self.blocks:
                 x = block(x)
             return self.head(self.exp(x))
-
-    class Exponential(nn.Module):
-        def forward(self, x):
-            return x.exp()
 
     def huge(step, model):
         if step == AT:
@@ -418,3 +419,65 @@ def test_keyword_arguments_autocast_and_tuples(tmp_path):
             vitals.log(loss=1.0)
     found = origin_in(tmp_path)
     assert (found["kind"], found["module"], found["step"]) == ("forward", "exp", AT)
+
+
+def test_where_the_device_is_not_waited_for_the_step_is_told_with_the_next_record(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("trainvitals_hooks.probes.non_finite_origin._is_late", lambda parameter: True)
+    model = network()
+    model.insert(2, Poisoned())
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    told_at = None
+    with watching(model, optimizer, tmp_path) as vitals:
+        for Now.step, (x, y) in enumerate(batches(2 * AT)):
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            vitals.log()
+            if told_at is None and "not finite" in capsys.readouterr().err:
+                told_at = Now.step
+    found = origin_in(tmp_path)
+    assert (found["kind"], found["step"]) == ("unknown", AT)
+    assert "detect_anomaly" in found["text"]
+    # The record of step 20 is complete when step 21 is made.
+    assert told_at == 21
+
+
+def test_a_late_look_tells_each_illness_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("trainvitals_hooks.probes.non_finite_origin._is_late", lambda parameter: True)
+    model = network()
+    healthy = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    with watching(model, optimizer, tmp_path, every=10) as vitals:
+        for step, (x, y) in enumerate(batches(45)):
+            (nn.functional.cross_entropy(model(x), y) * (math.nan if 8 <= step <= 22 or step == 33 else 1.0)).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            model.load_state_dict(healthy)
+            vitals.log(loss=1.0)
+    assert [step for step, _ in markers(tmp_path, "non_finite_origin")] == [8, 33]
+
+
+def test_a_whole_model_that_is_compiled_runs_again_uncompiled(tmp_path):
+    torch._dynamo.reset()
+    model = nn.Sequential(nn.Linear(FEATURES, 8), Exponential(), nn.Linear(8, CLASSES))
+    compiled = torch.compile(model, backend="eager")
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with watching(compiled, optimizer, tmp_path) as vitals:
+        for step, (x, y) in enumerate(batches(AT + 3)):
+            loss = nn.functional.cross_entropy(compiled(x * (1e4 if step == AT else 1.0)), y)
+            loss.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            vitals.log(loss=loss)
+    found = origin_in(tmp_path)
+    assert (found["kind"], found["module"], found["step"]) == ("forward", "1", AT)
+
+
+def test_layers_that_are_compiled_in_place_do_not_run_again(tmp_path):
+    torch._dynamo.reset()
+    model = network(dropout=0.0)
+    model[0].compile(backend="eager")
+    train(model, tmp_path, loss_of=lambda output, y, step: output.sum() * (math.nan if step == AT else 1.0))
+    found = origin_in(tmp_path)
+    assert (found["kind"], found["step"]) == ("unknown", AT)
+    assert "compiled" in found["text"]

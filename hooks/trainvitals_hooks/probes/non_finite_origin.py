@@ -6,7 +6,8 @@ the weights still are, because the update has not been made: the forward pass is
 on every module, and leaves no trace. A NaN that is born behind that parameter, in the backward pass, shows in the
 weights one step later.
 
-The gradients of a fused scaled step are those of a scaled loss, which overflow in healthy trainings: not looked at.
+The gradients of a fused scaled step are those of a scaled loss, which overflow in healthy trainings: not looked at. On
+an accelerator nothing is waited for: the step is told, some steps later, and the module cannot be.
 """
 
 from __future__ import annotations
@@ -21,23 +22,22 @@ from torch import Tensor
 from trainvitals import tags
 from trainvitals_hooks.modules import communicates, eager, is_compiled
 from trainvitals_hooks.origin.last_call import LastCall
+from trainvitals_hooks.origin.late_look import LateLook
 from trainvitals_hooks.origin.verdict import Verdict, bad_parameters, of_call, of_weights
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.shards import held_here
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from torch import nn
     from torch.nn import Parameter
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.console import Once
-    from trainvitals_hooks.journal import Journal
-    from trainvitals_hooks.own_time import OwnTime
     from trainvitals_hooks.parameters import Owners
     from trainvitals_hooks.probes.probe import Changed
+    from trainvitals_hooks.reading import Reading
 
 SMALL = 4096
 """A parameter of so many elements is summed up in a few microseconds."""
@@ -54,24 +54,32 @@ class _Looked:
     Args:
         is_short: whether it is brought to Python.
         ill: whether the last look found something. finite_at: the step, as counted here, of the last that did not.
+        late: how it is looked at on an accelerator.
     """
 
     parameter: Parameter
     is_short: bool
     ill: bool = False
     finite_at: int | None = None
+    late: LateLook | None = None
 
     @classmethod
     def at(cls, parameter: Parameter) -> _Looked:
-        return cls(parameter, parameter.dim() == 1 and parameter.numel() <= FEW)
+        late = LateLook(parameter) if _is_late(parameter) else None
+        is_plain = type(parameter.grad) is Tensor and parameter.dim() == 1
+        return cls(parameter, is_plain and late is None and parameter.numel() <= FEW, late=late)
+
+    def is_soon_seen_finite(self) -> bool:
+        """Whether the short way says so, which is the way of nearly every step."""
+        gradient = self.parameter.grad
+        return self.is_short and gradient is not None and math.isfinite(sum(gradient.tolist()))
 
     def is_finite(self) -> bool:
         if self.parameter.grad is None:
             return True
         gradient = held_here(self.parameter.grad)
-        total = sum(gradient.tolist()) if self.is_short else gradient.sum().item()
         # The sum of very large numbers may overflow without one of them being infinite.
-        return math.isfinite(total) or bool(torch.isfinite(gradient).all())
+        return math.isfinite(gradient.sum().item()) or bool(torch.isfinite(gradient).all())
 
 
 class NonFiniteOrigin(Probe):
@@ -80,23 +88,29 @@ class NonFiniteOrigin(Probe):
     name = "non_finite_origin"
     writes = (tags.NON_FINITE_ORIGIN,)
 
-    def __init__(self, model: nn.Module, owners: Owners, own: OwnTime, journal: Journal, once: Once) -> None:
-        self._model = model
-        self._owners = owners
-        self._own = own
-        self._journal = journal
-        self._once = once
+    def __init__(self, context: Context) -> None:
+        self._model = context.model
+        self._owners = context.owners
+        self._own = context.own
+        self._on_error = context.on_error
+        self._journal = context.journal
+        self._once = context.once
+        self._is_alone = context.ranks.size == 1
         self._looked: dict[int, _Looked] = {}
         self._reports = 0
-        self._cannot_repeat = _why_not_to_repeat(model)
-        self._last_call = LastCall(model, "cpu")
+        self._cannot_repeat = _why_not_to_repeat(context.model)
+        self._last_call = LastCall(context.model, "cpu")
         self._handle: RemovableHandle | None = None
 
     @classmethod
     def of(cls, context: Context) -> Self:
-        return cls(context.model, context.owners, context.own, context.journal, context.once)
+        return cls(context)
 
     def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
+        looked = self._looked.get(id(optimizer))
+        if looked is not None and len(arguments) == 1 and not keywords and looked.is_soon_seen_finite():
+            looked.ill, looked.finite_at = False, self._journal.steps.current
+            return None
         closure = arguments[1] if len(arguments) > 1 else keywords.get("closure")
         if closure is None:
             self._look_at(optimizer)
@@ -116,6 +130,10 @@ class NonFiniteOrigin(Probe):
             # Layers are frozen and unfrozen: another one is looked at from now on.
             del self._looked[id(optimizer)]
 
+    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+        looked = self._looked.get(id(optimizer))
+        return () if looked is None or looked.late is None else [looked.late.reading(self._say)]
+
     def close(self) -> None:
         self._last_call.forget()
         if self._handle is not None:
@@ -128,10 +146,13 @@ class NonFiniteOrigin(Probe):
     def _then_look(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
         def closure_and_look() -> Any:
             result = closure()
+            self._own.enter()
             try:
                 self._look_at(optimizer)
             except Exception as error:
-                self._once.tell(self.name, f"{self.name}: {type(error).__name__}: {error}. The training goes on.")
+                self._on_error(self, error)
+            finally:
+                self._own.leave()
             return result
 
         return closure_and_look
@@ -142,7 +163,9 @@ class NonFiniteOrigin(Probe):
         looked = self._looked.get(id(optimizer)) or self._choose(optimizer)
         if looked is None:
             return
-        if looked.is_finite():
+        if looked.late is not None:
+            looked.late.look(self._journal.under_way(id(optimizer)))
+        elif looked.is_finite():
             looked.ill, looked.finite_at = False, self._journal.steps.current
         elif not looked.ill:
             looked.ill = True
@@ -151,13 +174,11 @@ class NonFiniteOrigin(Probe):
                 self._report(optimizer, looked)
 
     def _report(self, optimizer: Optimizer, looked: _Looked) -> None:
-        self._own.enter()
-        try:
-            step = self._journal.under_way(id(optimizer))
-            behind = None if looked.finite_at is None else self._journal.steps.current - looked.finite_at
-            verdict = self._verdict(optimizer, step, None if behind is None else max(step - behind, 0))
-        finally:
-            self._own.leave()
+        step = self._journal.under_way(id(optimizer))
+        behind = None if looked.finite_at is None else self._journal.steps.current - looked.finite_at
+        self._say(self._verdict(optimizer, step, None if behind is None else max(step - behind, 0)), step)
+
+    def _say(self, verdict: Verdict, step: int) -> None:
         details = {key: value for key, value in asdict(verdict).items() if value is not None}
         self._journal.event(_KIND, details | {"step": step}, step=step)
         self._once.tell(self.name, f"step {step:,} is not finite: {verdict.text}")
@@ -170,10 +191,13 @@ class NonFiniteOrigin(Probe):
             why = self._cannot_repeat or "the model as a whole was not called"
             return Verdict("unknown", f"the weights are finite, the gradient is not; its origin is not known: {why}")
         try:
-            return of_call(eager(self._model), call)
+            verdict = of_call(eager(self._model), call)
         except Exception as error:
             why = f"the forward pass could not be repeated ({type(error).__name__}: {error})"
             return Verdict("unknown", f"the weights are finite, the gradient is not; its origin is not known: {why}")
+        if verdict.kind == "loss" and not self._is_alone:
+            return Verdict("unknown", f"{verdict.text}; or another process, whose gradient is averaged with this one's")
+        return verdict
 
     def _choose(self, optimizer: Optimizer) -> _Looked | None:
         """The last small parameter in the order of registration, which is mostly that of the forward pass."""
@@ -193,17 +217,22 @@ _KIND = tags.NON_FINITE_ORIGIN.removeprefix(tags.event(""))
 def _can_be_looked_at(parameter: Parameter) -> bool:
     return (
         parameter.requires_grad
-        and type(parameter.grad) is Tensor
+        and parameter.grad is not None
         and parameter.numel() > 0
-        and parameter.is_cpu
         and parameter.grad.layout == torch.strided
         and not parameter.is_complex()
     )
 
 
+def _is_late(parameter: Parameter) -> bool:
+    """Whether its gradient cannot be read without waiting for the device."""
+    return not parameter.is_cpu
+
+
 def _why_not_to_repeat(model: nn.Module) -> str | None:
     """Why a forward pass of this model must not be repeated, None where it may be."""
-    if is_compiled(model):
+    # Around a whole model that is compiled, the uncompiled one is still there; not so with ``model.compile()``.
+    if is_compiled(eager(model)):
         return "the model is compiled"
     if communicates(model):
         return "its forward pass exchanges data with other processes"
