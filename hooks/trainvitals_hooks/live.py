@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from trainvitals.live.companion import Companion
+from trainvitals.live.companion import SHARE, Companion
 from trainvitals.tags import DIAGNOSIS
 from trainvitals_hooks.console import tell, tell_line
 from trainvitals_hooks.messages import shown
@@ -27,10 +27,12 @@ DEATHS_FORGIVEN = 1
 """One may be bad luck, such as a machine short of memory; what happens again will go on happening."""
 PATIENCE_S = 10.0
 """How long the end of a training may wait for the last diagnosis. That of a million points takes a second or two."""
-MOST_SHARE, LEAST_SHARE = 0.1, 1e-4
-"""Of one core: what `trainvitals follow` takes, and less than which nothing would ever be looked at."""
+LEAST_SHARE = 1e-4
+"""Of one core: with less, nothing would ever be looked at. The most is what `trainvitals follow` takes."""
 LEAST_OF_BUDGET = 0.1
 """This part of the budget is the child's even where recording takes all of it."""
+SMOOTHING = 0.1
+"""How much of the latest cost of recording counts at each look: single records vary by a factor."""
 NOTEWORTHY = 0.2
 """A share that changes by less is not worth a message to the child."""
 
@@ -74,7 +76,7 @@ class LiveDiagnosis:
         self._ignore = ignore
         self._on_finding = on_finding
         self._companion: Companion | None = None
-        self._share = 0.0
+        self._share = self._recording_share = 0.0
         self._deaths = 0
         self._known: tuple[Finding, ...] = ()
         self._is_ending = False
@@ -102,9 +104,8 @@ class LiveDiagnosis:
             self._take(line, step)
         if end is not None:
             self._bury(self._companion, end)
-        elif abs(self._left() - self._share) > NOTEWORTHY * self._share:
-            self._share = self._left()
-            self._companion.take_share(self._share)
+        else:
+            self._fit_budget(self._companion)
 
     def hurry(self) -> None:
         """Something bad was just recorded: have the child look at once."""
@@ -162,9 +163,16 @@ class LiveDiagnosis:
             self.due_at_s = math.inf
             tell(f"no live diagnosis: {error}. The training goes on.")
 
+    def _fit_budget(self, companion: Companion) -> None:
+        self._recording_share += SMOOTHING * (self._pace.own_share - self._recording_share)
+        left = self._left()
+        if abs(left - self._share) > NOTEWORTHY * self._share:
+            self._share = left
+            companion.take_share(left)
+
     def _left(self) -> float:
-        left = max(self._budget - self._pace.own_share, LEAST_OF_BUDGET * self._budget)
-        return min(max(left, LEAST_SHARE), MOST_SHARE)
+        left = max(self._budget - self._recording_share, LEAST_OF_BUDGET * self._budget)
+        return min(max(left, LEAST_SHARE), SHARE)
 
     def _take(self, line: Line, step: int) -> None:
         if line.kind == "final":

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
 
-from trainvitals.errors import TrainvitalsError
-from trainvitals.live.child import serve
-from trainvitals.live.follower import SHARE, Follower
-from trainvitals.session import settings
-
-EXIT_USAGE = 2
+from trainvitals.live.companion import REFUSED, SHARE
 
 
 @click.command()
@@ -33,13 +29,20 @@ def main(
     parent: int | None,
 ) -> None:
     """Follow FOLDER and write its changes as lines of JSON until stdin is closed."""
+    # Ctrl-C is the parent's, also while all this loads.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    from trainvitals.errors import TrainvitalsError
+    from trainvitals.live.child import serve
+    from trainvitals.live.follower import Follower
+    from trainvitals.session import settings
+
     try:
         follower = Follower(folder, settings(ignore=ignore), share=share, alone=alone)
         parent = parent or os.getppid()
         serve(follower, sys.stdin.fileno(), sys.stdout, interval_s=interval, colour=colour, parent=parent)
     except TrainvitalsError as error:
         click.echo(f"trainvitals: {error.message()}", err=True)
-        sys.exit(EXIT_USAGE)
+        sys.exit(REFUSED)
     except BrokenPipeError:
         # Nobody reads any more. Python would complain once more when it flushes stdout while closing.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,15 +3,14 @@
 ``reporters/live_json.py`` says which lines there are, ``orders.py`` what may be said on stdin. When stdin ends,
 everything that was logged is read and diagnosed once more, and the final line is the last one.
 
-The child ends when its stdin does, so it does not outlive its parent, however that dies. It leaves Ctrl-C to its parent
-and yields the processor to whatever else runs. Errors are one line on stderr and exit status 2.
+The child ends when its stdin does or its parent is gone, however that dies. It leaves Ctrl-C to its parent and yields
+the processor to whatever else runs. Errors are one line on stderr and exit status 2.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import signal
 import time
 from collections.abc import Iterator, Sequence
 from typing import IO
@@ -89,7 +88,6 @@ class _Told:
 
 
 def _yield_to_others() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpriority"):
         os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
 

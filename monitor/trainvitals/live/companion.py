@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 # Below whatever else runs. What the child takes altogether is bounded by its share, so this only says how long a look
 # may last: at 10, loading took over 20 s on two processors with a dozen processes.
 NICENESS = 5
+# Of one core, unless told otherwise.
+SHARE = 0.1
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 READ_BYTES = 65536
 # Of what a child complains about, the end tells what it was.
@@ -68,7 +70,7 @@ class Companion:
         *,
         interval_s: float = 1.0,
         ignore: Sequence[str] = (),
-        share: float = 0.1,
+        share: float = SHARE,
         colour: bool = False,
     ) -> None:
         command = _command(folder, interval_s=interval_s, ignore=ignore, share=share, colour=colour)

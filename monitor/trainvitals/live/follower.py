@@ -15,12 +15,11 @@ from trainvitals.formats.read import unique_ids
 from trainvitals.live.allowance import MOST_SAVED_S, Allowance
 from trainvitals.live.changes import Change
 from trainvitals.live.clock import Clock
+from trainvitals.live.companion import SHARE
 from trainvitals.live.followed_run import FollowedRun
 from trainvitals.model import Diagnosis
 
-# What following may take of one core unless told otherwise, averaged over time and over all runs, and what looking for
-# files, reading and diagnosing take of that.
-SHARE = 0.1
+# What looking for files, reading and diagnosing may take of what following takes, averaged over time and over all runs.
 FINDING_PART, READING_PART, DIAGNOSING_PART = 0.1, 0.4, 0.5
 # Each run is held in memory; of more than these the ones that were written to last are followed.
 MOST_RUNS = 32

@@ -11,7 +11,8 @@ from trainvitals.config import Config
 from trainvitals.eventfile.writer import EventFileWriter
 from trainvitals.live.changes import Change
 from trainvitals.live.clock import Clock
-from trainvitals.live.follower import SHARE, Follower
+from trainvitals.live.companion import SHARE
+from trainvitals.live.follower import Follower
 
 NOW = 1_000_000.0
 

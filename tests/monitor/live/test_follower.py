@@ -15,7 +15,8 @@ from trainvitals.config import Acceptance, Config
 from trainvitals.errors import UnknownRuleError
 from trainvitals.live import follower as follower_module
 from trainvitals.live.allowance import MOST_SAVED_S
-from trainvitals.live.follower import DIAGNOSING_PART, SHARE
+from trainvitals.live.companion import SHARE
+from trainvitals.live.follower import DIAGNOSING_PART
 from trainvitals.signals import SignalOverrides
 
 
