@@ -1,10 +1,14 @@
-"""A training with Accelerate, watched by a tracker.
+"""A training with Accelerate, watched by a tracker. What a script needs:
 
-from trainvitals_hooks.integrations.accelerate import VitalsTracker
-accelerator = Accelerator(log_with=(tracker := VitalsTracker()))
-model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
-accelerator.init_trackers("a name")
-tracker.watch(model, optimizer)
+    from trainvitals_hooks.integrations.accelerate import VitalsTracker
+
+    tracker = VitalsTracker()
+    accelerator = Accelerator(log_with=tracker)
+    model, optimizer, loader = accelerator.prepare(model, optimizer, loader)
+    accelerator.init_trackers("a name")
+    tracker.watch(model, optimizer)
+
+Who does not log by ``accelerator.log`` needs no tracker: ``trainvitals.watch`` takes what ``prepare`` gave.
 """
 
 from __future__ import annotations

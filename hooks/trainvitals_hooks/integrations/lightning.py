@@ -1,7 +1,10 @@
-"""Lightning, watched by a callback.
+"""Lightning, watched by a callback. What a script needs:
 
-from trainvitals_hooks.integrations.lightning import VitalsCallback
-trainer = Trainer(callbacks=[VitalsCallback()])
+    from trainvitals_hooks.integrations.lightning import VitalsCallback
+
+    trainer = Trainer(callbacks=[VitalsCallback()])
+
+Where the last training is recorded is the callback's ``folder``.
 """
 
 from __future__ import annotations
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
 _LOADER = re.compile(r"/dataloader_idx_(\d+)$")
 _AVERAGED_OVER = re.compile(r"_(?:step|epoch)$")
 
+_SHARDED = ("FSDP", "DeepSpeed", "ModelParallel")
+
 
 class VitalsCallback(Callback):
     """Watches every ``fit``: the loss of every step, what the module logs, validations, checkpoints.
@@ -69,8 +74,10 @@ class VitalsCallback(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
         self._vitals = watch(pl_module, trainer.optimizers, self._logdir, **self._settings)
-        if trainer.global_step and self._state is not None:
-            self._vitals.load_state_dict(self._state)
+        if trainer.global_step:
+            # A checkpoint of a training that nobody watched says no more than its updates.
+            made = {"next_step": trainer.global_step // len(trainer.optimizers)}
+            self._vitals.load_state_dict(self._state or self._vitals.state_dict() | made)
         self.folder = self._vitals.folder
         self._micro_batches = []
         self._updates = trainer.global_step
@@ -84,7 +91,7 @@ class VitalsCallback(Callback):
         # Lightning clips afterwards and keeps no norm; that of a step which is not recorded would be computed for it.
         if self._vitals is None or not self._vitals.is_due or not trainer.gradient_clip_val:
             return
-        if trainer.gradient_clip_algorithm in (None, "norm"):
+        if trainer.gradient_clip_algorithm in (None, "norm") and not _is_sharded(trainer):
             parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
             if gradients:
@@ -137,7 +144,8 @@ class VitalsCallback(Callback):
             self._vitals.event("checkpoint", update=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
-        return {} if self._vitals is None else self._vitals.state_dict()
+        # After the training too: many save their last checkpoint by hand.
+        return dict(self._state or {}) if self._vitals is None else self._vitals.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self._state = state_dict or None
@@ -173,6 +181,11 @@ class VitalsCallback(Callback):
             self._vitals.close()
             self._vitals = None
         self._known = {}
+
+
+def _is_sharded(trainer: Trainer) -> bool:
+    """Whether each process has a part of the gradient only, whose norm is not that of the whole."""
+    return any(word in type(trainer.strategy).__name__ for word in _SHARDED)
 
 
 def _loader_name(loaders: Any, number: int) -> str:

@@ -1,7 +1,10 @@
-"""The Trainer of Hugging Face, watched by a callback.
+"""The Trainer of Hugging Face, watched by a callback. What a script needs:
 
-from trainvitals_hooks.integrations.transformers import VitalsCallback
-trainer = Trainer(..., callbacks=[VitalsCallback()])
+    from trainvitals_hooks.integrations.transformers import VitalsCallback
+
+    trainer = Trainer(..., callbacks=[VitalsCallback()])
+
+Where the last training is recorded is the callback's ``folder``.
 """
 
 from __future__ import annotations

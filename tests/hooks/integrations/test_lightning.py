@@ -233,6 +233,26 @@ def test_a_training_resumed_from_a_checkpoint_is_one_curve_and_the_checkpoint_is
     assert events.count(b"event/checkpoint") >= 3
 
 
+def test_a_checkpoint_saved_by_hand_after_the_training_goes_on_too(tmp_path):
+    first, second = Classifier(), Classifier()
+    one = trainer(callback(tmp_path / "run"))
+    one.fit(first, loader())
+    one.save_checkpoint(tmp_path / "last.ckpt")
+    trainer(callback(tmp_path / "other"), max_epochs=3).fit(second, loader(), ckpt_path=tmp_path / "last.ckpt")
+    assert recorded(tmp_path / "run")["train/loss"] == pytest.approx(
+        dict(enumerate(first.losses + second.losses)), rel=1e-6
+    )
+
+
+def test_a_checkpoint_of_a_training_that_nobody_watched_is_gone_on_from_at_its_step(tmp_path):
+    first, second = Classifier(), Classifier()
+    one = trainer()
+    one.fit(first, loader())
+    one.save_checkpoint(tmp_path / "last.ckpt")
+    trainer(callback(tmp_path / "run"), max_epochs=3).fit(second, loader(), ckpt_path=tmp_path / "last.ckpt")
+    assert recorded(tmp_path / "run")["train/loss"] == pytest.approx(dict(enumerate(second.losses, 12)), rel=1e-6)
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_an_exception_ends_the_record_and_takes_every_hook_off(tmp_path, error):
     module = Classifier(raise_at=5, error=error)
