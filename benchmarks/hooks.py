@@ -34,7 +34,7 @@ from torch import nn
 from hooks_models import MODELS, Training
 from trainvitals_hooks import Vitals, watch
 from trainvitals_hooks.forward import ModuleHook
-from trainvitals_hooks.probes import kept_gradients
+from trainvitals_hooks.probes import attention, kept_gradients
 
 BARS_PERCENT = {1: 10.0, 10: 1.0, 100: 0.2}
 """Of the standard signals, by steps from one record to the next."""
@@ -47,6 +47,7 @@ ENTRIES: tuple[tuple[type, str], ...] = (
     (Vitals, "log"),
     (kept_gradients._Sentinel, "__call__"),
     *((hook, "__call__") for hook in ModuleHook.__subclasses__()),
+    (attention.Attention, "_hear"),
 )
 
 

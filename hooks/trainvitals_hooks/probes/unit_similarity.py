@@ -5,8 +5,8 @@ sqrt(2 / (pi n)) by chance: 0.05 with 256 inputs, 0.4 with 4. The sample has at 
 inputs. A unit without any weight is like no other.
 
 Looked at are linear layers, convolutions (a unit is a channel; of grouped ones the units see different inputs, they are
-left out) and the joint projection of ``nn.MultiheadAttention``; of more than ``AT_ONCE`` layers some at each record, in
-turn. It reads weights, not outputs, so that compiled models are seen too.
+left out) and the joint projection of ``nn.MultiheadAttention``, where their weights are parameters themselves; of more
+than ``AT_ONCE`` layers some at each record, in turn. It reads weights, not outputs, so compiled models are seen too.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _layers(model: nn.Module, selected: Callable[[str], bool]) -> list[_Layer]:
             isinstance(module, _ConvNd) and module.groups == 1 and not module.transposed
         ):
             found.append(_Layer(name, module, "weight"))
-        elif isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+        elif isinstance(module, nn.MultiheadAttention):
             found.append(_Layer(name, module, "in_proj_weight"))
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 
@@ -130,3 +131,16 @@ def test_compiled_models_are_seen_under_their_plain_names(tmp_path):
         f"unit_similarity/{name}" for name in ("0", "3", "6")
     }
     assert model[0].weight.shape == (40, FEATURES)
+
+
+def test_weights_that_are_computed_from_others_are_not_touched(tmp_path):
+    layer = nn.utils.parametrizations.spectral_norm(nn.Linear(6, 8))
+    convolution = nn.utils.parametrizations.spectral_norm(nn.Conv2d(3, 8, 3))
+    model = nn.ModuleList([layer, convolution, nn.Linear(3, 3)])
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    with watching(model, optimizer, tmp_path, signals=["unit_similarity", "effective_rank"]) as vitals:
+        optimizer.step()
+        vitals.log(loss=1.0)
+    assert [name for name, value in model.state_dict().items() if not torch.equal(value, before[name])] == []
+    assert {tag for tag in recorded(tmp_path) if tag.startswith("unit_similarity")} == {"unit_similarity/2"}
