@@ -51,6 +51,8 @@ TEXTS = (
 """Tags that hold no number, and none of a probe."""
 
 LOGGED_BY_THE_LOOP = {"metrics": "any `vitals.log`", "rewards": "any `vitals.log`"}
+UNMEASURED = "not measured"
+"""Of probes that only several processes have, or that are newer than the last measurement."""
 FOREIGN = "**foreign logs only**"
 
 INTRODUCTION = """\
@@ -111,7 +113,7 @@ def always() -> Iterator[Sequence[str]]:
 def measured(probes: Iterable[type[Probe]]) -> Iterator[Sequence[str]]:
     costs = json.loads(COSTS.read_text(encoding="utf-8"))["us_per_record"]
     for probe in probes:
-        cost = " / ".join(str(us) for us in costs[probe.name].values()) if probe.name in costs else "not measured"
+        cost = " / ".join(str(us) for us in costs[probe.name].values()) if probe.name in costs else UNMEASURED
         for number, tag in enumerate(probe.writes):
             by = writers(tag)
             # A tag of several probes has one row, at the first of them.
