@@ -19,6 +19,15 @@ def tell_line(line: str) -> None:
             sys.stderr.flush()
 
 
+def is_terminal() -> bool:
+    """Whether a person reads stderr as it comes."""
+    try:
+        return sys.stderr.isatty()
+    except (AttributeError, ValueError):
+        # There is none, somebody's own object stands there, or it is closed.
+        return False
+
+
 class Once:
     """Tells each thing once, however often it happens."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from trainvitals.live.companion import SHARE, Companion
 from trainvitals.tags import DIAGNOSIS
-from trainvitals_hooks.console import tell, tell_line
+from trainvitals_hooks.console import is_terminal, tell, tell_line
 from trainvitals_hooks.messages import shown
 
 if TYPE_CHECKING:
@@ -136,9 +135,8 @@ class LiveDiagnosis:
         if companion is None:
             return None
         self._is_ending = True
-        if companion.finish(PATIENCE_S, lambda line: self._take(line, step)):
-            return self.verdict
-        return f"no verdict: the last diagnosis did not come within {PATIENCE_S:.0f} s"
+        trouble = companion.finish(PATIENCE_S, lambda line: self._take(line, step))
+        return self.verdict if trouble is None else f"no verdict: {trouble}"
 
     def leave_to_parent(self) -> None:
         """In a forked process: the child is the parent's."""
@@ -150,16 +148,15 @@ class LiveDiagnosis:
     def _start(self) -> None:
         self.due_at_s = perf_counter() + LOOK_EVERY_S
         self._share = self._left()
-        is_terminal = bool(getattr(sys.stderr, "isatty", bool)())
         try:
             self._companion = Companion(
                 self._recorder.folder,
                 interval_s=LOOK_EVERY_S,
                 ignore=self._ignore,
                 share=self._share,
-                colour=is_terminal,
+                colour=is_terminal(),
             )
-        except OSError as error:
+        except Exception as error:
             self.due_at_s = math.inf
             tell(f"no live diagnosis: {error}. The training goes on.")
 

@@ -10,7 +10,8 @@ import sys
 import time
 
 import pytest
-from tests.hooks.training import recorded
+from tests.hooks.processes import in_processes
+from tests.hooks.training import recorded, watching
 from tests.monitor.live.processes import PATIENCE_S, is_alive
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
@@ -232,6 +233,28 @@ def test_the_settings_of_the_project_hold_for_the_live_diagnosis(tmp_path, start
     _, out, told = outcome(start("accepted", tmp_path / "b"))
     assert "called" not in out
     assert end_of(told)[0].endswith("; 1 accepted")
+
+
+def watched_rank(rank, folder):
+    """One of two processes that train together; whether it started a child."""
+    import torch
+
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(4, 1))
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watching(model, optimizer, folder, live=True) as vitals:
+        for _ in range(5):
+            model(torch.randn(8, 4)).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            vitals.log(loss=1.0)
+        return vitals._live._companion is not None
+
+
+def test_of_several_processes_the_first_alone_has_a_child(tmp_path):
+    outcomes = in_processes(watched_rank, tmp_path / "ranks", tmp_path / "run")
+    assert [each.value for each in outcomes] == [True, False]
+    assert outcomes[1].printed == ""
+    assert "next: trainvitals diagnose" in outcomes[0].printed
 
 
 def test_another_process_can_follow_it_too(tmp_path, start, root):

@@ -141,7 +141,7 @@ class Companion:
         """Whether it ended because it was asked for something impossible, which it will say again if asked again."""
         return self._process.poll() == REFUSED
 
-    def finish(self, patience_s: float, take: Callable[[Line], None]) -> bool:
+    def finish(self, patience_s: float, take: Callable[[Line], None]) -> str | None:
         """Have the child read and diagnose all to the end; its remaining lines go to ``take``.
 
         Args:
@@ -149,7 +149,7 @@ class Companion:
             take: called with each line.
 
         Returns:
-            Whether the final line has come. The child has ended either way.
+            None where the final line has come, else why not. The child has ended either way.
         """
         until_s = time.monotonic() + patience_s
         try:
@@ -159,13 +159,15 @@ class Companion:
             waiting.register(self._outputs[0], select.POLLIN)
             while True:
                 # Asked before reading: what a dead one said is all there.
-                is_over = self._process.poll() is not None or time.monotonic() >= until_s
+                end = self.end
                 for line in self.lines():
                     take(line)
                     if line.kind == "final":
-                        return True
-                if is_over:
-                    return False
+                        return None
+                if end is not None:
+                    return end
+                if time.monotonic() >= until_s:
+                    return f"the last diagnosis did not come within {patience_s:.0f} s"
                 waiting.poll(max(until_s - time.monotonic(), 0) * MILLISECONDS)
         finally:
             self.kill()

@@ -71,7 +71,7 @@ def test_a_nan_is_told_within_five_seconds_to_whoever_asks_for_a_look_whatever_t
         assert (told.kind, told.finding.name) == ("opened", "non-finite-loss")
         assert [finding.name for finding in standing.findings] == ["non-finite-loss"]
         last: list[Line] = []
-        assert child.finish(PATIENCE_S, last.append)
+        assert child.finish(PATIENCE_S, last.append) is None
         assert isinstance(last[-1], Final)
 
 
@@ -85,7 +85,7 @@ def test_it_has_low_priority_and_follows_no_run_in_a_folder_below(tmp_path: Path
             time.sleep(2)
             assert child.lines() == []
             last: list[Line] = []
-            assert child.finish(PATIENCE_S, last.append)
+            assert child.finish(PATIENCE_S, last.append) is None
     assert [line.kind for line in last] == ["final"]
 
 
@@ -98,7 +98,7 @@ def test_one_that_was_killed_or_refuses_says_why(tmp_path: Path) -> None:
         assert (child.end, child.refused) == ("SIGKILL", False)
         child.look()
         child.take_share(0.5)
-        assert not child.finish(PATIENCE_S, lambda line: None)
+        assert child.finish(PATIENCE_S, lambda line: None) == "SIGKILL"
     with companion(tmp_path, ignore=["platau"]) as child:
         assert gone(child.process_id)
         assert child.refused
@@ -110,7 +110,7 @@ def test_one_that_does_not_answer_is_not_waited_for(tmp_path: Path) -> None:
     with companion(tmp_path) as child:
         os.kill(child.process_id, signal.SIGSTOP)
         before_s = time.monotonic()
-        assert not child.finish(0.3, lambda line: None)
+        assert child.finish(0.3, lambda line: None) == "the last diagnosis did not come within 0 s"
         assert 0.3 <= time.monotonic() - before_s < 5
         assert gone(child.process_id)
 
@@ -178,7 +178,7 @@ def test_it_finds_the_package_where_the_parent_found_it(tmp_path: Path, root: Pa
         text=True,
         check=True,
     )
-    assert done.stdout == "True\n"
+    assert done.stdout == "None\n"
 
 
 def test_the_parent_loads_nothing_of_what_a_diagnosis_needs() -> None:
