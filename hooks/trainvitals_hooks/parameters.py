@@ -60,7 +60,9 @@ class Owners:
         self._of = {id(optimizer): Owned(optimizer, names, number) for number, optimizer in enumerate(optimizers)}
         for owned in self._of.values():
             owned.refresh()
-        self._names = names
+        self._trainable = {
+            id(parameter): names[id(parameter)] for parameter in model.parameters() if parameter.requires_grad
+        }
 
     def of(self, optimizer: Optimizer) -> Owned:
         """What this optimizer updates now."""
@@ -79,9 +81,9 @@ class Owners:
         return chain.from_iterable(owned.parameters for owned in self)
 
     def unowned(self) -> tuple[str, ...]:
-        """Names of the parameters of the model that no optimizer updates."""
+        """Names of the parameters of the model that were to be trained at first and that no optimizer updates."""
         identities = {id(parameter) for owned in self for parameter in owned.parameters}
-        return tuple(name for identity, name in self._names.items() if identity not in identities)
+        return tuple(name for identity, name in self._trainable.items() if identity not in identities)
 
 
 def _parameters(optimizer: Optimizer) -> Iterator[tuple[str, Parameter]]:

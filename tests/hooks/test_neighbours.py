@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tests.hooks.training import network, plain_steps, recorded, watching
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -87,6 +88,23 @@ def test_a_run_resumed_in_the_folder_is_no_other_writer(tmp_path, model, optimiz
     run = trainvitals.read_run(tmp_path)
     assert run.series["train/loss"].value.tolist() == pytest.approx(losses, rel=1e-6)
     assert not any("writer" in tag for tag in run.series)
+
+
+def test_tensorboard_shows_one_curve_after_a_checkpoint_was_gone_back_to(tmp_path, model, optimizer):
+    with watching(model, optimizer, tmp_path, every=2) as vitals:
+        losses = plain_steps(model, optimizer, vitals, 6)
+        state = vitals.state_dict()
+        plain_steps(model, optimizer, vitals, 9)
+    with watching(model, optimizer, tmp_path, every=2) as vitals:
+        vitals.load_state_dict(state)
+        losses += plain_steps(model, optimizer, vitals, 4)
+    accumulator = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0})
+    accumulator.Reload()
+    shown = {event.step: event.value for event in accumulator.Scalars("train/loss")}
+    assert len(accumulator.Scalars("train/loss")) == 10
+    assert shown == pytest.approx(dict(enumerate(losses)), rel=1e-6)
+    assert [event.step for event in accumulator.Scalars("grad_norm/0.weight")] == [0, 2, 4, 6, 8]
+    assert trainvitals.read_run(tmp_path).series["train/loss"].step.tolist() == list(range(10))
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.hooks.kinds_of_training import norm
+from tests.hooks.kinds_of_training import KINDS, norm
 from tests.hooks.training import batches, network, plain_steps, recorded, watching
 from torch import nn
 
@@ -45,6 +45,14 @@ def test_a_wrapper_with_hooks_of_its_own_is_watched_as_it_is(tmp_path, watched):
     found = recorded(tmp_path)
     assert found["update_ratio/weight"] == {0: pytest.approx(norm(moved - before) / norm(before), rel=1e-5)}
     assert sorted(found["train/loss"]) == [0]
+
+
+def test_frozen_parameters_beside_adapters_are_nothing_that_cannot_be_seen(tmp_path, capsys):
+    training = KINDS["adapters"]()
+    with watching(training.model, training.optimizers, tmp_path):
+        pass
+    assert "watching Sequential" in (told := capsys.readouterr().err)
+    assert "not seen" not in told
 
 
 def test_no_backward_hook_is_put_on_a_module_so_that_changes_in_place_stay_allowed(tmp_path):
