@@ -64,6 +64,7 @@ class Attention(Probe):
         self._modules = {
             id(module): (plain_name(path) or type(module).__name__, module) for path, module in model.named_modules()
         }
+        self._model = model
         self._selected = selected
         self._own = own
         self._on_error = on_error
@@ -81,7 +82,7 @@ class Attention(Probe):
     def arm(self) -> None:
         if not self._entered:
             # The loop calls parts of the model, not the model.
-            self._entrances = tuple(_parts(self._entrances[0])) or self._entrances
+            self._entrances = tuple(_parts(self._model)) or (self._model,)
         self.disarm()
         self._entered = False
         for module in self._entrances:

@@ -351,6 +351,19 @@ def test_a_model_whose_parts_the_loop_calls_is_seen_from_the_second_record_on(tm
     }
 
 
+def test_a_model_that_begins_to_train_after_some_records_is_seen_from_then_on(tmp_path):
+    model = nn.Sequential(nn.Sequential(Block(), Block()), Block()).eval()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watching(model, optimizer, tmp_path, every=1, signals=["attention"]) as vitals:
+        for number in range(5):
+            model.train(number >= 3)
+            model(torch.randn(2, 4, 8)).sum().backward()
+            optimizer.step()
+            vitals.log(loss=1.0)
+    found = recorded(tmp_path)
+    assert [list(found[ENTROPY + name]) for name in ("0.0", "0.1", "1")] == [[3, 4]] * 3
+
+
 def test_two_watchers_at_once_see_their_own_models(tmp_path):
     models = [nn.Sequential(Block()), nn.Sequential(nn.Identity(), Block())]
     optimizers = [torch.optim.SGD(model.parameters(), 0.1) for model in models]
