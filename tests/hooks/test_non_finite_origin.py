@@ -481,3 +481,42 @@ def test_layers_that_are_compiled_in_place_do_not_run_again(tmp_path):
     found = origin_in(tmp_path)
     assert (found["kind"], found["step"]) == ("unknown", AT)
     assert "compiled" in found["text"]
+
+
+MICRO = 4
+ALLERGEN = 77.0
+
+
+class Allergic(nn.Module):
+    """Cannot stand one number in its input, whenever it comes."""
+
+    def forward(self, x):
+        return x * math.nan if bool((x == ALLERGEN).any()) else x
+
+
+def accumulate(folder, model, *, ill_micro, loss_of=False, data=None):
+    """Steps of four micro-batches, of which one is ill at one step: ``Now.step`` counts micro-batches here."""
+    optimizer = torch.optim.SGD(model.parameters(), 0.05)
+    with watching(model, optimizer, folder) as vitals:
+        for Now.step, (x, y) in enumerate(batches((AT + 3) * MICRO)):
+            is_ill = Now.step == AT * MICRO + ill_micro
+            if is_ill and data is not None:
+                x[0, 0] = data
+            loss = nn.functional.cross_entropy(model(x), y)
+            (loss * (math.nan if is_ill and loss_of else 1.0)).backward()
+            vitals.log(loss=1.0)
+            if Now.step % MICRO == MICRO - 1:
+                optimizer.step()
+                optimizer.zero_grad()
+    return origin_in(folder)
+
+
+@pytest.mark.parametrize("ill_micro", range(MICRO))
+@pytest.mark.parametrize("what", ["forward", "input", "loss"])
+def test_the_micro_batch_that_was_ill_is_the_one_that_runs_again(tmp_path, ill_micro, what):
+    model = network(dropout=0.0)
+    if what == "forward":
+        model.insert(0, Allergic())
+    data = {"forward": ALLERGEN, "input": math.nan, "loss": None}[what]
+    found = accumulate(tmp_path, model, ill_micro=ill_micro, loss_of=what == "loss", data=data)
+    assert (found["kind"], found["step"], found.get("module")) == (what, AT, "0" if what == "forward" else None)

@@ -10,6 +10,8 @@ from trainvitals_hooks.forward import ModuleHook
 from trainvitals_hooks.origin.replay import Call
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import nn
 
 
@@ -18,10 +20,18 @@ class LastCall(ModuleHook):
 
     Only the tensors' owners are kept, not copies: the loop's own variable mostly holds the batch until the next one
     comes, so that this costs no memory.
+
+    Args:
+        on_next: called before a call takes the place of one whose gradient nobody has looked at: that of a micro-batch.
+
+    Attributes:
+        is_new: whether the call was made since somebody looked at the gradient.
     """
 
-    def __init__(self, module: nn.Module, device: str) -> None:
+    def __init__(self, module: nn.Module, device: str, on_next: Callable[[], None]) -> None:
         super().__init__(module)
+        self.is_new = False
+        self._on_next = on_next
         self.notes_autocast = True
         self._device = device
         self._autocast: torch.dtype | None = None
@@ -32,7 +42,9 @@ class LastCall(ModuleHook):
         # Fewer questions than the other hooks ask: this one runs at every step, and a wrong call is not repeated.
         if torch.compiler.is_compiling() or ModuleHook.asleep or module is not self._module or not module.training:
             return
-        self._arguments, self._keywords = arguments, keywords
+        if self.is_new:
+            self._on_next()
+        self._arguments, self._keywords, self.is_new = arguments, keywords, True
         if self.notes_autocast:
             # A loop does not change its precision from step to step, and asking takes as long as all the rest.
             self.notes_autocast = False

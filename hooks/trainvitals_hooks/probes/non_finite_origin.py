@@ -55,19 +55,22 @@ class _Looked:
         is_short: whether it is brought to Python.
         ill: whether the last look found something. finite_at: the step, as counted here, of the last that did not.
         late: how it is looked at on an accelerator.
+        suspect: what an earlier micro-batch of this step would be blamed for, if the step is made all the same.
     """
 
+    optimizer: Optimizer
     parameter: Parameter
     is_short: bool
     ill: bool = False
     finite_at: int | None = None
     late: LateLook | None = None
+    suspect: Verdict | None = None
 
     @classmethod
-    def at(cls, parameter: Parameter) -> _Looked:
+    def at(cls, optimizer: Optimizer, parameter: Parameter) -> _Looked:
         late = LateLook(parameter) if _is_late(parameter) else None
         is_plain = type(parameter.grad) is Tensor and parameter.dim() == 1
-        return cls(parameter, is_plain and late is None and parameter.numel() <= FEW, late=late)
+        return cls(optimizer, parameter, is_plain and late is None and parameter.numel() <= FEW, late=late)
 
     def is_soon_seen_finite(self) -> bool:
         """Whether the short way says so, which is the way of nearly every step."""
@@ -99,7 +102,7 @@ class NonFiniteOrigin(Probe):
         self._looked: dict[int, _Looked] = {}
         self._reports = 0
         self._cannot_repeat = _why_not_to_repeat(context.model)
-        self._last_call = LastCall(context.model, "cpu")
+        self._last_call = LastCall(context.model, "cpu", self._look_at_micro_batch)
         self._handle: RemovableHandle | None = None
 
     @classmethod
@@ -107,9 +110,10 @@ class NonFiniteOrigin(Probe):
         return cls(context)
 
     def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
+        self._last_call.is_new = False
         looked = self._looked.get(id(optimizer))
         if looked is not None and len(arguments) == 1 and not keywords and looked.is_soon_seen_finite():
-            looked.ill, looked.finite_at = False, self._journal.steps.current
+            looked.ill, looked.suspect, looked.finite_at = False, None, self._journal.steps.current
             return None
         closure = arguments[1] if len(arguments) > 1 else keywords.get("closure")
         if closure is None:
@@ -146,6 +150,7 @@ class NonFiniteOrigin(Probe):
     def _then_look(self, optimizer: Optimizer, closure: Callable[[], Any]) -> Callable[[], Any]:
         def closure_and_look() -> Any:
             result = closure()
+            self._last_call.is_new = False
             self._own.enter()
             try:
                 self._look_at(optimizer)
@@ -166,26 +171,44 @@ class NonFiniteOrigin(Probe):
         if looked.late is not None:
             looked.late.look(self._journal.under_way(id(optimizer)))
         elif looked.is_finite():
-            looked.ill, looked.finite_at = False, self._journal.steps.current
+            looked.ill, looked.suspect, looked.finite_at = False, None, self._journal.steps.current
         elif not looked.ill:
             looked.ill = True
             if self._reports < MOST_REPORTS:
-                self._reports += 1
-                self._report(optimizer, looked)
+                self._say(looked.suspect or self._verdict(looked), self._journal.under_way(id(optimizer)))
 
-    def _report(self, optimizer: Optimizer, looked: _Looked) -> None:
-        step = self._journal.under_way(id(optimizer))
-        behind = None if looked.finite_at is None else self._journal.steps.current - looked.finite_at
-        self._say(self._verdict(optimizer, step, None if behind is None else max(step - behind, 0)), step)
+    def _look_at_micro_batch(self) -> None:
+        """Before the forward pass of another one: the gradients are those of the last one and of the ones before."""
+        self._own.enter()
+        try:
+            for looked in self._looked.values():
+                done = looked.ill or looked.late is not None or looked.suspect is not None
+                if done or self._reports >= MOST_REPORTS or looked.is_finite():
+                    continue
+                verdict = self._verdict(looked)
+                if verdict.kind in ("forward", "input"):
+                    looked.ill = True
+                    self._say(verdict, self._journal.under_way(id(looked.optimizer)))
+                else:
+                    # It may be the gradient of a scaled loss that overflowed, for which no step will be made.
+                    looked.suspect = verdict
+        except Exception as error:
+            self._on_error(self, error)
+        finally:
+            self._own.leave()
 
     def _say(self, verdict: Verdict, step: int) -> None:
+        self._reports += 1
         details = {key: value for key, value in asdict(verdict).items() if value is not None}
         self._journal.event(_KIND, details | {"step": step}, step=step)
         self._once.tell(self.name, f"step {step:,} is not finite: {verdict.text}")
 
-    def _verdict(self, optimizer: Optimizer, step: int, finite_at: int | None) -> Verdict:
+    def _verdict(self, looked: _Looked) -> Verdict:
         if bad := bad_parameters(eager(self._model)):
-            return of_weights(bad, _states(optimizer, self._owners, set(bad)), finite_at, step)
+            step = self._journal.under_way(id(looked.optimizer))
+            behind = None if looked.finite_at is None else self._journal.steps.current - looked.finite_at
+            finite_at = None if behind is None else max(step - behind, 0)
+            return of_weights(bad, _states(looked.optimizer, self._owners, set(bad)), finite_at, step)
         call = self._last_call.get()
         if self._cannot_repeat or call is None:
             why = self._cannot_repeat or "the model as a whole was not called"
@@ -207,7 +230,7 @@ class NonFiniteOrigin(Probe):
         if chosen is None:
             return None
         self._listen()
-        looked = self._looked[id(optimizer)] = _Looked.at(chosen)
+        looked = self._looked[id(optimizer)] = _Looked.at(optimizer, chosen)
         return looked
 
 
