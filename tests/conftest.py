@@ -75,5 +75,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         if count:
             terminalreporter.write_line(f"skipped {count} tests that need {need.what}")
     if not NEEDS["torch"].present:
-        files = len(list((ROOT / "tests" / "hooks").glob("test_*.py")))
+        files = len(list((ROOT / "tests" / "hooks").rglob("test_*.py")))
         terminalreporter.write_line(f"skipped {files} files of tests/hooks, which need torch")
