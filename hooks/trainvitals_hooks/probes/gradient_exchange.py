@@ -1,8 +1,8 @@
 """What replicas (DistributedDataParallel) know before and after they exchange their gradients.
 
 A hook on each parameter sees the gradient of this rank's own batch, before the exchange; the end of the backward pass,
-that of all ranks, before anybody clips it. Their norms give the gradient noise scale. Both carry the same factor where
-the loss is scaled or divided by the number of micro-batches, which the ratio does not know.
+that of all ranks, before anybody clips it. Their norms, those of a sample, give the gradient noise scale. Both carry
+the same factor where the loss is scaled or divided by the number of micro-batches, which the ratio does not know.
 
 From the last gradient of its own to the end of the exchange a rank waits: for slower ranks, and for what of the
 exchange the backward pass does not hide. Whoever waits least is the slowest rank, and has waited for the exchange
@@ -11,6 +11,7 @@ alone. On an accelerator the host does not wait, so no time is taken there. The 
 
 from __future__ import annotations
 
+import math
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +26,7 @@ from trainvitals_hooks.noise_scale import NoiseScale
 from trainvitals_hooks.norms import norms
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.sampling import Sampling
 from trainvitals_hooks.shared_reading import SharedReading, nothing
 
 if TYPE_CHECKING:
@@ -99,6 +101,7 @@ class _Exchange(ModuleHook):
         self._on_error = on_error
         self._parameters: list[nn.Parameter] = []
         self._handles: list[RemovableHandle] = []
+        self._samplings: dict[int, Sampling] = {}
         self.forget()
 
     def forget(self) -> None:
@@ -107,6 +110,7 @@ class _Exchange(ModuleHook):
             handle.remove()
         self._handles = []
         self._local: list[Tensor] = []
+        self._scales: list[float] = []
         self._seen: set[int] = set()
         self._batches: list[int] = []
         self._exchanges = self._in_backward = self._is_odd = False
@@ -146,12 +150,21 @@ class _Exchange(ModuleHook):
             self._is_odd |= number in self._seen or gradient.layout != torch.strided
             self._seen.add(number)
             if not self._is_odd:
-                self._local.append(torch.linalg.vector_norm(gradient.detach(), dtype=torch.float32))
+                sample, scale = self._sample(number, gradient)
+                self._local.append(torch.linalg.vector_norm(sample, dtype=torch.float32))
+                self._scales.append(scale)
         except Exception as error:
             self._on_error(error)
         finally:
             self._own.leave()
             self._last_s = perf_counter()
+
+    def _sample(self, number: int, gradient: Tensor) -> tuple[Tensor, float]:
+        """A sample of a parameter's gradient, and the factor from its norm to that of the whole."""
+        sampling = self._samplings.get(number)
+        if sampling is None or not sampling.fits(gradient):
+            sampling = self._samplings[number] = Sampling.of(gradient)
+        return sampling.of_tensor(gradient), math.sqrt(gradient.numel() / max(sampling.size, 1))
 
     def _before_the_exchange_ends(self) -> None:
         # What DistributedDataParallel has put behind this function comes before what is put there now.
@@ -171,12 +184,16 @@ class _Exchange(ModuleHook):
             self._own.leave()
 
     def _measure(self, waited_s: float) -> None:
-        gradients = [each.grad for each in self._parameters if each.grad is not None]
-        if any(not gradient.is_cpu for gradient in gradients):
+        gradients = [
+            self._sample(number, each.grad) for number, each in enumerate(self._parameters) if each.grad is not None
+        ]
+        samples, scales = [sample for sample, _ in gradients], [scale for _, scale in gradients]
+        if any(not sample.is_cpu for sample in samples):
             waited_s = np.nan
         with torch.no_grad():
-            local = torch.linalg.vector_norm(torch.stack(self._local)).reshape(1)
-            exchanged = torch.linalg.vector_norm(torch.cat(norms(gradients)[0])).reshape(1)
+            of_each = torch.stack(torch._foreach_mul(self._local, self._scales))
+            local = torch.linalg.vector_norm(of_each).reshape(1)
+            exchanged = torch.linalg.vector_norm(torch.cat(norms(torch._foreach_mul(samples, scales))[0])).reshape(1)
         batch = float(np.mean(self._batches)) if all(self._batches) else 0.0
         self._result = [local, exchanged, torch.tensor([waited_s, self._passes, batch, self._ranks])]
 
