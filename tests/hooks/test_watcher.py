@@ -388,5 +388,4 @@ def test_the_diagnosis_understands_all_of_it(tmp_path, model, optimizer):
         "activation_abs_max": 5,
         "activation_zero_fraction": 5,
         "activation_saturated_fraction": 1,
-        "dormant_unit_fraction": 2,
     }

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 MOST_UNITS = 256
 """Units looked at: the share of the dormant ones comes out within 3 percent (sqrt(0.25 / 256)) of that of all."""
-MOST_ELEMENTS = 2**13
+MOST_ELEMENTS = 2**14
 """Elements read for the means: as many as one kernel reads in the time that it takes to call it."""
-POSITIONS_THAT_COUNT = 4
+POSITIONS_THAT_COUNT = 8
 """The positions of one image resemble each other: so many of them count as examples of their own."""
 
 

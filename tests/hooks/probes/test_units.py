@@ -299,7 +299,7 @@ def test_odd_outputs_do_no_harm(tmp_path):
             return parts[1]["a"]
 
     model = nn.Sequential(nn.Linear(6, 10), Odd(), Unpack(), nn.Flatten(0), nn.Tanh())
-    found = watched(model, [torch.randn(ENOUGH, 6)], tmp_path)
+    found = watched(model, [torch.randn(ENOUGH, 6)] * 2, tmp_path)
     assert "dormant_unit_fraction/1" in found
     assert not [tag for tag in found if tag.endswith("/4")]
 
