@@ -59,7 +59,7 @@ def communicates(model: nn.Module) -> bool:
 def eager(model: nn.Module) -> nn.Module:
     """The model without what compiles it or exchanges its gradients: the same numbers, by itself."""
     while True:
-        inner = model._modules.get("_orig_mod") or inside_ddp(model)
+        inner = getattr(model, "_orig_mod", None) or inside_ddp(model)
         if inner is model:
             return model
         model = inner

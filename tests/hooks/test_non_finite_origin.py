@@ -520,3 +520,51 @@ def test_the_micro_batch_that_was_ill_is_the_one_that_runs_again(tmp_path, ill_m
     data = {"forward": ALLERGEN, "input": math.nan, "loss": None}[what]
     found = accumulate(tmp_path, model, ill_micro=ill_micro, loss_of=what == "loss", data=data)
     assert (found["kind"], found["step"], found.get("module")) == (what, AT, "0" if what == "forward" else None)
+
+
+class Scripted(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(8))
+        self.linear, self.norm = nn.Linear(8, 8), nn.BatchNorm1d(8)
+
+    def forward(self, x):
+        self.seen += x.detach().mean(0)
+        return self.norm(self.linear(x))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_scripted_parts_run_again_and_keep_their_buffers(tmp_path):
+    def train_scripted(folder):
+        torch.manual_seed(2)
+        model = nn.Sequential(
+            nn.Linear(FEATURES, 8), torch.jit.script(Scripted()), Exponential(), nn.Linear(8, CLASSES)
+        )
+        optimizer = torch.optim.SGD(model.parameters(), 0.0)
+        vitals = None if folder is None else watching(model, optimizer, folder)
+        for step, (x, y) in enumerate(batches(AT + 1)):
+            if step == AT:
+                model[1].norm.bias.data[0] = 1e4
+            nn.functional.cross_entropy(model(x), y).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            if vitals is not None:
+                vitals.log(loss=1.0)
+        if vitals is not None:
+            vitals.close()
+        return dict(model.named_buffers())
+
+    alone, watched = train_scripted(None), train_scripted(tmp_path)
+    found = origin_in(tmp_path)
+    assert (found["kind"], found["module"]) == ("forward", "2")
+    assert len(alone) == 4
+    assert [name for name in alone if not torch.equal(alone[name], watched[name])] == []
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+def test_a_model_that_is_a_script_does_not_run_again(tmp_path):
+    model = torch.jit.script(nn.Sequential(nn.Linear(FEATURES, CLASSES)))
+    train(model, tmp_path, loss_of=lambda output, y, step: output.sum() * (math.nan if step == AT else 1.0))
+    found = origin_in(tmp_path)
+    assert (found["kind"], found["step"]) == ("unknown", AT)
+    assert "script" in found["text"]

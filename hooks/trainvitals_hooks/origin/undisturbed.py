@@ -26,7 +26,10 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     """
     devices = sorted({tensor.device.index or 0 for tensor in model.parameters() if tensor.device.type == "cuda"})
     copies: dict[int, Tensor] = {}
-    kept = [_Kept(module) for module in model.modules()]
+    kept = [
+        _KeptScript(module) if isinstance(module, torch.jit.ScriptModule) else _Kept(module)
+        for module in model.modules()
+    ]
     of_numpy, of_python = np.random.get_state(), random.getstate()  # noqa: NPY002
     was_asleep, ModuleHook.asleep = ModuleHook.asleep, True
     try:
@@ -62,6 +65,22 @@ class _Kept:
     def put_back(self) -> None:
         _restore(self._module.__dict__, self._attributes)
         _restore(self._module._buffers, self._buffers)
+
+
+class _KeptScript:
+    """The buffers of a scripted module, which takes no others in their place: written back where they changed."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self._contents = [(buffer, buffer.detach().clone()) for buffer in module.buffers(recurse=False)]
+
+    def put_in_copies(self, copies: dict[int, Tensor]) -> None:
+        """Nothing: the originals stay."""
+
+    def put_back(self) -> None:
+        for buffer, content in self._contents:
+            # Whether it changed is not asked of a device, which would have to be waited for.
+            if not buffer.is_cpu or not torch.equal(buffer, content):
+                buffer.detach().copy_(content)
 
 
 def _restore(now: dict[str, Any], before: dict[str, Any]) -> None:

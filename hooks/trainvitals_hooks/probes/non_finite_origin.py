@@ -257,6 +257,8 @@ def _why_not_to_repeat(model: nn.Module) -> str | None:
     # Around a whole model that is compiled, the uncompiled one is still there; not so with ``model.compile()``.
     if is_compiled(eager(model)):
         return "the model is compiled"
+    if isinstance(model, torch.jit.ScriptModule):
+        return "the model is a script"
     if communicates(model):
         return "its forward pass exchanges data with other processes"
     if any(not parameter.is_cpu or type(parameter.data) is not Tensor for parameter in model.parameters()):
