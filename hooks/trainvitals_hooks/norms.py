@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import Parameter
 
 # Their own precision would round bfloat16 norms to three digits and overflow float16 ones at 65504.
-_WIDENED = (torch.float32, torch.float16, torch.bfloat16)
+WIDENED = (torch.float32, torch.float16, torch.bfloat16)
 _PLAIN = (Tensor, Parameter)
 _foreach_norm: Callable[..., Sequence[Tensor]] | None = getattr(torch, "_foreach_norm", None)
 
@@ -47,7 +47,7 @@ def _norms_of_one_kind(tensors: list[Tensor], dtype: torch.dtype, layout: torch.
         tensors = [_values(tensor) for tensor in tensors]
     if dtype.is_complex:
         tensors = [torch.view_as_real(tensor) for tensor in tensors]
-    wide = torch.float32 if dtype in _WIDENED else None
+    wide = torch.float32 if dtype in WIDENED else None
     # An empty tensor has no kernel of its own in the list form on every device.
     if _foreach_norm is not None and all(type(tensor) in _PLAIN and tensor.numel() for tensor in tensors):
         return list(_foreach_norm(tensors, 2, dtype=wide))

@@ -40,6 +40,7 @@ from trainvitals_hooks.settings_of_run import settings_of_run
 from trainvitals_hooks.shards import Shards
 from trainvitals_hooks.shared_reading import of_clipping
 from trainvitals_hooks.sink import OnRecord, Sink
+from trainvitals_hooks.weight_samples import WeightSamples
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -183,6 +184,7 @@ class Vitals:
             selected,
             ranks,
             shards,
+            WeightSamples(self._owners, shards),
             self._journal.event,
             self._journal,
             self._once,

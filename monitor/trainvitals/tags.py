@@ -80,7 +80,7 @@ TAGS = {
     GRADIENT_NORM_BEFORE_CLIPPING: Recorded("loss / weight", "norm of the whole gradient before clipping"),
     CLIPPED: Recorded("share, 0 to 1", "share of the calls of `clip_grad_norm_` that made the gradient shorter"),
     NON_FINITE_GRADIENTS: Recorded("parameters", "parameters whose gradient norm is NaN or infinite"),
-    NON_FINITE_WEIGHTS: Recorded("parameters", "parameters whose weight norm is NaN or infinite"),
+    NON_FINITE_WEIGHTS: Recorded("parameters", "parameters with a NaN or infinite weight in their sample"),
     LOSS_SCALE: Recorded("1", "factor by which automatic mixed precision multiplies the loss"),
     SKIPPED_STEPS: Recorded("steps", "updates skipped since the run began because the scaled gradient overflowed"),
     GRADIENT_NOISE_SCALE: Recorded(
@@ -139,7 +139,7 @@ TAGS = {
 
 PER_LAYER_KINDS = {
     "grad_norm": Recorded("loss / weight", "Euclidean norm of the layer's gradient"),
-    "weight_norm": Recorded("weight", "Euclidean norm of the layer's weights"),
+    "weight_norm": Recorded("weight", "Euclidean norm of the layer's weights, from a sample of 1024 of them"),
     "update_ratio": Recorded("1", "norm of the last update over the norm of the weights"),
     "activation_mean": Recorded("as put out", "mean of the layer's output"),
     "activation_std": Recorded("as put out", "standard deviation of the layer's output"),

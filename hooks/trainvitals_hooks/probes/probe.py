@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trainvitals_hooks.ranks import Ranks
     from trainvitals_hooks.reading import Reading
     from trainvitals_hooks.shards import Shards
+    from trainvitals_hooks.weight_samples import WeightSamples
 
     Changed = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -31,7 +32,7 @@ class Context:
         own: told of the time spent in hooks on modules, which no one else counts.
         on_error: told of what goes wrong in such a hook; it switches the probe off.
         selected: which layers have tags of their own, by name.
-        ranks: the processes of the training. shards: what this one holds of each parameter.
+        ranks: the processes of the training. shards: what this one holds of each parameter. samples: of the parameters.
         mark: writes a marker of this kind, with these details, at the step just made; called in ``after_update``.
         journal: of the run, for probes that are called at every step. once: tells the person at the terminal.
     """
@@ -44,6 +45,7 @@ class Context:
     selected: Callable[[str], bool]
     ranks: Ranks
     shards: Shards
+    samples: WeightSamples
     mark: Callable[[str, Mapping[str, object]], None]
     journal: Journal
     once: Once

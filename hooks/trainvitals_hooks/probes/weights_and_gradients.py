@@ -1,5 +1,9 @@
 """The norms of each parameter and of its gradient, and the norm of the whole gradient.
 
+That of the gradient is exact: one wrong element shows. That of the weights is of a sample, always the same one, and
+exact for parameters of up to ``SAMPLE`` elements: it stands for their size to a few percent, and to read all weights
+would cost as much as to read all gradients.
+
 Read after the update: only there the gradients are right with closures and with fused unscaling, and they are what the
 optimizer used, that is clipped. A parameter without a gradient has none recorded.
 """
@@ -12,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from trainvitals import tags
-from trainvitals_hooks.norms import Places, in_order, norms
+from trainvitals_hooks.norms import in_order, norms
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags, named
 from trainvitals_hooks.shared_reading import of_whole_tensors
@@ -26,13 +30,14 @@ if TYPE_CHECKING:
 
     from trainvitals_hooks.parameters import Owned, Owners
     from trainvitals_hooks.shards import Shards
+    from trainvitals_hooks.weight_samples import WeightSamples
 
 
 _NON_FINITE = {"grad_norm": tags.NON_FINITE_GRADIENTS, "weight_norm": tags.NON_FINITE_WEIGHTS}
 
 
 class WeightsAndGradients(Probe):
-    """Norms, exact, of every parameter that an optimizer updates.
+    """Norms of every parameter that an optimizer updates.
 
     Args:
         selected: which parameters have tags of their own; the norm of the whole gradient is of all of them.
@@ -48,15 +53,19 @@ class WeightsAndGradients(Probe):
     )
     runs_on = "shards"
 
-    def __init__(self, owners: Owners, selected: Callable[[str], bool], shards: Shards) -> None:
+    def __init__(self, owners: Owners, selected: Callable[[str], bool], shards: Shards, samples: WeightSamples) -> None:
         self._owners = owners
         self._selected = selected
         self._shards = shards
+        self._samples = samples
         self._chosen_of: dict[tuple[str, ...], list[int]] = {}
 
     @classmethod
     def of(cls, context: Context) -> Self:
-        return cls(context.owners, context.selected, context.shards)
+        return cls(context.owners, context.selected, context.shards, context.samples)
+
+    def arm(self) -> None:
+        self._samples.forget()
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
         owned = self._owners.of(optimizer)
@@ -65,21 +74,38 @@ class WeightsAndGradients(Probe):
             for name, parameter in zip(owned.named, owned.parameters, strict=True)
             if parameter.grad is not None
         ]
-        readings = [self._reading("weight_norm", owned, owned.named, *norms(self._shards.held(owned.parameters)))]
+        samples = self._samples.of(optimizer)
+        samples.take_after()
+        readings = [
+            self._reading(
+                "weight_norm",
+                owned,
+                owned.named,
+                samples.norms_after(),
+                lambda arrays: samples.in_order(arrays) * samples.scale,
+            )
+        ]
         if with_gradient:
             names = tuple(name for name, _ in with_gradient)
-            gradients = norms(self._shards.held([gradient for _, gradient in with_gradient]))
-            readings.append(self._reading("grad_norm", owned, names, *gradients))
+            gradients, places = norms(self._shards.held([gradient for _, gradient in with_gradient]))
+            readings.append(
+                self._reading("grad_norm", owned, names, gradients, lambda arrays: in_order(arrays, places))
+            )
         return readings
 
     def _reading(
-        self, kind: str, owned: Owned, names: tuple[str, ...], tensors: list[Tensor], places: Places
+        self,
+        kind: str,
+        owned: Owned,
+        names: tuple[str, ...],
+        tensors: list[Tensor],
+        norms_of: Callable[[Sequence[NDArray[np.float64]]], NDArray[np.float64]],
     ) -> Reading:
         def total(tag: str) -> str:
             return tags.of_optimizer(tag, owned.number) if len(self._owners) > 1 else tag
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            value = in_order(arrays, places)
+            value = norms_of(arrays)
             whole: dict[str, float] = {}
             if kind == "grad_norm":
                 whole[total(tags.GRADIENT_NORM)] = math.sqrt(float(value @ value))
