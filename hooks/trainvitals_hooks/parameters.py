@@ -42,7 +42,7 @@ class Owned:
 
     def refresh(self) -> None:
         """Look again: parameters come late when layers are unfrozen one by one."""
-        identities = [id(parameter) for group in self.optimizer.param_groups for parameter in group["params"]]
+        identities = [*map(id, chain.from_iterable(group["params"] for group in self.optimizer.param_groups))]
         if identities != self._identities:
             self._identities = identities
             found = list(_parameters(self.optimizer))

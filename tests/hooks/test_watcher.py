@@ -195,10 +195,10 @@ def test_a_broken_probe_is_told_once_and_switched_off(
 def test_an_error_inside_a_forward_hook_stays_there(tmp_path, monkeypatch, capsys, model, optimizer):
     from trainvitals_hooks.probes import activations
 
-    def broken(output):
+    def broken(*_):
         raise RuntimeError("no tensor for you")
 
-    monkeypatch.setattr(activations, "first_tensor", broken)
+    monkeypatch.setattr(activations._Listener, "_prepare", broken)
     with watching(model, optimizer, tmp_path, every=1) as vitals:
         plain_steps(model, optimizer, vitals, 3)
     assert "activation_std/0" not in recorded(tmp_path)

@@ -9,12 +9,13 @@ The largest value is that of the sample, which is smaller than the true one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 import torch
 from torch import Tensor, nn
 
-from trainvitals_hooks.forward import ModuleHook, first_tensor
+from trainvitals_hooks.forward import ModuleHook, Switch, first_tensor
 from trainvitals_hooks.modules import audible_leaves
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.reading import Named, Reading, layer_tags
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch.optim import Optimizer
-    from torch.utils.hooks import RemovableHandle
 
     from trainvitals_hooks.own_time import OwnTime
 
@@ -59,7 +59,7 @@ class Activations(Probe):
             _Listener(module, row, self._rows, own, lambda error: on_error(self, error))
             for row, module in enumerate(self._modules)
         ]
-        self._handles: list[RemovableHandle] = []
+        self._switches = [Switch(module, hook) for module, hook in zip(self._modules, self._hooks, strict=True)]
 
     @classmethod
     def of(cls, context: Context) -> Self:
@@ -67,18 +67,15 @@ class Activations(Probe):
 
     def arm(self) -> None:
         self._rows.forget()
-        if not self._handles:
-            self._handles = [
-                module.register_forward_hook(hook) for module, hook in zip(self._modules, self._hooks, strict=True)
-            ]
+        for switch in self._switches:
+            switch.on()
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
         return [self._reading(taken) for taken in self._rows.take()]
 
     def disarm(self) -> None:
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        for switch in self._switches:
+            switch.off()
         self._rows.forget()
 
     def _reading(self, taken: _Taken) -> Reading:
@@ -133,23 +130,20 @@ class _Rows:
     def __init__(self, modules: int) -> None:
         self._modules = modules
         self._matrices: dict[torch.device, _Matrix] = {}
-        self._written: dict[int, torch.device] = {}
+        self.written: dict[int, torch.device] = {}
 
     def row(self, device: torch.device, number: int, size: int) -> Tensor:
         if device not in self._matrices:
             self._matrices[device] = _Matrix(self._modules, device)
         return self._matrices[device].row(number, size)
 
-    def mark(self, number: int, device: torch.device) -> None:
-        self._written[number] = device
-
     def forget(self) -> None:
-        self._written.clear()
+        self.written.clear()
 
     def take(self) -> list[_Taken]:
         """What was written since the last call, for each device."""
         taken = [
-            _Taken(sorted(row for row, where in self._written.items() if where == device), matrix)
+            _Taken(sorted(row for row, where in self.written.items() if where == device), matrix)
             for device, matrix in self._matrices.items()
         ]
         self.forget()
@@ -174,22 +168,26 @@ class _Listener(ModuleHook):
     def __call__(self, module: nn.Module, _: Any, output: object) -> None:
         if not self.concerns(module):
             return
-        self._own.enter()
+        # There is one of these for each layer: as few calls as possible.
+        began_s = perf_counter()
         try:
-            self._copy(output)
+            tensor = output if type(output) is Tensor and output.is_floating_point() else first_tensor(output)
+            if type(tensor) is Tensor:
+                sampling, target = self._sampling, self._target
+                device = tensor.device
+                if sampling is None or target is None or device != self._device or not sampling.fits(tensor):
+                    sampling, target = self._prepare(tensor)
+                if sampling is not None and target is not None:
+                    target.copy_(sampling.of_tensor(tensor))
+                    self._rows.written[self._number] = device
         except Exception as error:
             self._on_error(error)
-        finally:
-            self._own.leave()
+        self._own.total_s += perf_counter() - began_s
 
-    def _copy(self, output: object) -> None:
-        tensor = first_tensor(output)
-        if tensor is None or type(tensor) is not Tensor or tensor.numel() < FEWEST_ELEMENTS:
-            return
-        sampling = self._sampling
-        if sampling is None or self._target is None or self._device != tensor.device or not sampling.fits(tensor):
-            sampling = self._sampling = Sampling.of(tensor)
-            self._device = tensor.device
-            self._target = self._rows.row(tensor.device, self._number, sampling.size)
-        self._target.copy_(sampling.of_tensor(tensor))
-        self._rows.mark(self._number, tensor.device)
+    def _prepare(self, tensor: Tensor) -> tuple[Sampling, Tensor] | tuple[None, None]:
+        """How to sample outputs like this one, and where to."""
+        if tensor.numel() < FEWEST_ELEMENTS:
+            return None, None
+        self._sampling, self._device = Sampling.of(tensor), tensor.device
+        self._target = self._rows.row(tensor.device, self._number, self._sampling.size)
+        return self._sampling, self._target
