@@ -3,10 +3,10 @@
     python benchmarks/hooks.py [--quick]
 
 Comparing step times with and without the hooks cannot resolve one percent on a shared machine. Instead every entry into
-the hooks is timed in a real training (CPU time of the thread, the cost of the timer itself subtracted, the slower
-way through a module that has a hook added), with every sixth step recorded and then with every step. A record is
-prepared in the step before, measured in its own and written in the next one; its cost is what these three have beyond
-the others. Cost at every N: (record / N + idle) / step. Exit status 1 if a bar is missed.
+the hooks is timed in a real training, with every sixth step recorded and then with every step: CPU time of the thread,
+less what the timer reports of hooks that do nothing in the same training, more the slower way through a module that has
+a hook added. A record is prepared in the step before, measured in its own and written in the next one; its cost is what
+these three have beyond the others. Cost at every N: (record / N + idle) / step. Exit status 1 if a bar is missed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ from trainvitals_hooks import Vitals, watch
 from trainvitals_hooks.forward import ModuleHook
 from trainvitals_hooks.probes import attention, kept_gradients
 
-BARS_PERCENT = {1: 10.0, 10: 1.0, 100: 0.2}
-"""Of the standard signals, by steps from one record to the next."""
+EVERY = (1, 10, 100)
+BARS_PERCENT = {"light": {1: 10.0, 10: 1.0, 100: 0.2}, "standard": {1: 10.0, 10: 1.0, 100: 0.2}, "full": {10: 3.0}}
+"""Of each set of signals, by steps from one record to the next."""
 IDLE_BAR_PERCENT = 0.1
 SPARSE = 6
 WARM_UP_STEPS = 2 * SPARSE
@@ -117,18 +118,33 @@ class Cost:
         return 100 * (self.record_s / every + self.idle_s) / self.step_s
 
 
-def measure(training: Training, signals: Any, every: int, steps: int, timer: SelfTime) -> Cost:
-    """Train and watch with every ``every``-th step recorded."""
+def measure_nothing(training: Training, timer: SelfTime, steps: int = 60) -> float:
+    """Seconds that the timer reports of a step whose hooks do nothing: it is slower when no cache is warm."""
+    nothing = timer.wrap(lambda *_: None, on_module=False)
+    training.optimizer.register_step_pre_hook(nothing)
+    training.optimizer.register_step_post_hook(nothing)
+    taken = []
+    for _ in range(WARM_UP_STEPS + steps):
+        timer.take()
+        training.step(nothing)
+        taken.append(timer.take())
+    return statistics.median(taken[WARM_UP_STEPS:])
+
+
+def measure(training: Training, signals: Any, every: int, steps: int, timer: SelfTime, nothing_s: float) -> Cost:
+    """Train and watch with every ``every``-th step recorded; live diagnosis, which spaces itself, is off."""
     own, rest = [], []
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
-        vitals = watch(training.model, training.optimizer, folder, every=every, signals=signals, budget=math.inf)
+        vitals = watch(
+            training.model, training.optimizer, folder, every=every, signals=signals, budget=math.inf, live=False
+        )
         with vitals:
             for step in range(WARM_UP_STEPS + steps):
                 timer.take()
                 before = time.thread_time()
                 training.step(lambda loss: vitals.log(loss=loss))
                 whole_s = time.thread_time() - before
-                own_s = timer.take()
+                own_s = timer.take() - nothing_s
                 if step >= WARM_UP_STEPS:
                     own.append(own_s)
                     rest.append(whole_s - own_s)
@@ -154,24 +170,23 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|---|---|---|")
     missed = 0
     for name, make in MODELS.items():
-        for signals in ("light", "standard"):
-            sparse = measure(make(), signals, SPARSE, steps, timer)
-            dense = measure(make(), signals, 1, steps // 6, timer)
-            percent = {every: (dense if every == 1 else sparse).percent(every) for every in BARS_PERCENT}
+        nothing_s = measure_nothing(make(), timer)
+        for signals, bars in BARS_PERCENT.items():
+            sparse = measure(make(), signals, SPARSE, steps, timer, nothing_s)
+            dense = measure(make(), signals, 1, steps // 6, timer, nothing_s)
+            percent = {every: (dense if every == 1 else sparse).percent(every) for every in EVERY}
             idle_percent = 100 * sparse.idle_s / sparse.step_s
-            held = (
-                all(percent[every] <= bar for every, bar in BARS_PERCENT.items()) and idle_percent <= IDLE_BAR_PERCENT
-            )
-            missed += not held
-            columns = " | ".join(f"{percent[every]:.2f} %" for every in BARS_PERCENT)
+            broken = [f"every {every}" for every, bar in bars.items() if percent[every] > bar]
+            broken += ["idle"] * (idle_percent > IDLE_BAR_PERCENT)
+            missed += bool(broken)
+            columns = " | ".join(f"{percent[every]:.2f} %" for every in EVERY)
             print(
                 f"| {name} | {signals} | {1e3 * sparse.step_s:.1f} | {1e3 * sparse.record_s:.2f} ± "
                 f"{1e3 * sparse.spread_s:.2f} | {1e6 * sparse.idle_s:.0f} | {columns} | {idle_percent:.3f} % | "
-                f"{'held' if held else 'MISSED'} |",
+                f"{'MISSED: ' + ', '.join(broken) if broken else 'held'} |",
                 flush=True,
             )
-    bars = ", ".join(f"{bar:g} % at every {every}" for every, bar in BARS_PERCENT.items())
-    print(f"\nBars: {bars}, {IDLE_BAR_PERCENT:g} % idle. torch {torch.__version__}, one thread;", end=" ")
+    print(f"\nBars: {BARS_PERCENT}, {IDLE_BAR_PERCENT:g} % idle. torch {torch.__version__}, one thread;", end=" ")
     print(f"timer {1e6 * timer.timer_s:.2f} us, a hook on a module {1e6 * timer.module_hook_s:.2f} us.", end=" ")
     print(f"Load average before {before[0]:.1f}, after {os.getloadavg()[0]:.1f}.")
     return bool(missed)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 
 import pytest
 import torch
 from tests.hooks.training import batches, network, plain_steps, recorded, watching
 from torch import nn
+
+from trainvitals_hooks.journal import Journal
 
 pytestmark = pytest.mark.torch
 
@@ -45,6 +48,36 @@ def test_a_loop_that_logs_before_its_step_has_the_same_numbering(tmp_path, model
     found = recorded(tmp_path)
     assert found["train/loss"] == {step: float(step) for step in range(5)}
     assert sorted(found["train/grad_norm"]) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("logs_first", [False, True])
+def test_the_short_way_writes_the_bytes_of_the_long_one(tmp_path, monkeypatch, logs_first):
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    shortly = Journal.make_step_shortly
+    taken = []
+
+    def written(folder, make_step_shortly):
+        monkeypatch.setattr(Journal, "make_step_shortly", make_step_shortly)
+        torch.manual_seed(0)
+        model = network()
+        optimizer = torch.optim.SGD(model.parameters(), 0.05)
+        with watching(model, optimizer, folder, every=100, signals="light") as vitals:
+            for number in range(60):
+                if logs_first:
+                    vitals.log(loss=torch.tensor(1.0 / (number + 1)), tokens=8, accuracy=0.5)
+                make_step(model, optimizer)
+                if number == 20:
+                    vitals.event("checkpoint")
+                if not logs_first and number % 7:
+                    vitals.log(loss=1e39 if number == 40 else 1.0 / (number + 1), step=1000 + number)
+                    if number % 5 == 0:
+                        vitals.log(loss=3)
+        (file,) = folder.glob("*tfevents*")
+        return file.read_bytes()
+
+    short = written(tmp_path / "short", lambda journal: taken.append(shortly(journal)) or taken[-1])
+    assert written(tmp_path / "long", lambda _: False) == short
+    assert taken.count(True) > 30
 
 
 def test_micro_batches_after_the_step_are_averaged(tmp_path, model, optimizer):
