@@ -20,6 +20,8 @@ CODES = {
     "LOS005": "plateau",
     "GRD001": "vanishing-gradients",
     "GRD002": "exploding-gradients",
+    "UPD004": "stale-gradients",
+    "UPD009": "training-in-eval-mode",
     "LRS003": "learning-rate-exhausted",
     "GEN001": "overfitting",
     "RUN001": "restarted-run",

@@ -18,6 +18,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("data_mixing", "DataMixing"),
     ("dynamic_curriculum", "DynamicCurriculum"),
     ("early_stopping", "EarlyStopping"),
+    ("empty_gradients", "EmptyGradients"),
     ("extend_schedule", "ExtendSchedule"),
     ("fixed_probe_set", "FixedProbeSet"),
     ("log_more_often", "LogMoreOften"),
@@ -36,6 +37,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("separate_log_folders", "SeparateLogFolders"),
     ("skip_bad_batches", "SkipBadBatches"),
     ("stop_and_keep_best", "StopAndKeepBest"),
+    ("training_mode", "TrainingMode"),
     ("use_bfloat16", "UseBfloat16"),
 )
 

@@ -23,6 +23,8 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("loss.plateau", "Plateau"),
     ("gradients.vanishing_gradients", "VanishingGradients"),
     ("gradients.exploding_gradients", "ExplodingGradients"),
+    ("updates.stale_gradients", "StaleGradients"),
+    ("updates.training_in_eval_mode", "TrainingInEvalMode"),
     ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
     ("generalisation.overfitting", "Overfitting"),
     ("run.restarted_run", "RestartedRun"),

@@ -99,6 +99,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "data-mixing",
         "dynamic-curriculum",
         "early-stopping",
+        "empty-gradients",
         "extend-schedule",
         "fixed-probe-set",
         "log-more-often",
@@ -117,6 +118,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "separate-log-folders",
         "skip-bad-batches",
         "stop-and-keep-best",
+        "training-mode",
         "use-bfloat16",
     }
 

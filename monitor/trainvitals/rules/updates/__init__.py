@@ -1,0 +1,1 @@
+"""Rules about updates: whether every parameter is trained, and from which start."""
