@@ -66,12 +66,24 @@ def test_a_rule_that_no_record_of_ours_satisfies_is_marked(recording, monkeypatc
     assert "**foreign logs only**" in row
 
 
+class Attending(torch.nn.Module):
+    """A model with all parts that a signal can be of."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = network()
+
+    def forward(self, x):
+        keys = x.view(len(x), 1, -1, CLASSES)
+        return self.inner(x) + torch.nn.functional.scaled_dot_product_attention(keys, keys, keys).mean((1, 2))
+
+
 @pytest.fixture(scope="module")
 def signals_of_a_watched_run(tmp_path_factory):
-    model = network()
+    model = Attending()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    with watching(model, optimizer, tmp_path_factory.mktemp("run"), every=2) as vitals:
-        for inputs, targets in batches(8):
+    with watching(model, optimizer, tmp_path_factory.mktemp("run"), every=2, signals="full") as vitals:
+        for inputs, targets in batches(50):
             output = model(inputs)
             loss = torch.nn.functional.cross_entropy(output, targets)
             loss.backward()

@@ -31,6 +31,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("overfit_one_batch", "OverfitOneBatch"),
     ("raise_batch_size", "RaiseBatchSize"),
     ("raise_learning_rate", "RaiseLearningRate"),
+    ("recycle_units", "RecycleUnits"),
     ("replay_old_data", "ReplayOldData"),
     ("residual_connections", "ResidualConnections"),
     ("restore_checkpoint", "RestoreCheckpoint"),

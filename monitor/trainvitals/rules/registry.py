@@ -25,6 +25,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("gradients.exploding_gradients", "ExplodingGradients"),
     ("updates.stale_gradients", "StaleGradients"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),
+    ("activations.dead_units", "DeadUnits"),
     ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
     ("generalisation.overfitting", "Overfitting"),
     ("run.restarted_run", "RestartedRun"),

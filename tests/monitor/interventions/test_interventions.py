@@ -112,6 +112,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "overfit-one-batch",
         "raise-batch-size",
         "raise-learning-rate",
+        "recycle-units",
         "replay-old-data",
         "residual-connections",
         "restore-checkpoint",
