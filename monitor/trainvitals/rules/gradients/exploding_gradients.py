@@ -57,6 +57,7 @@ class GradientGrowth:
         largest: the largest norm; infinite where it overflowed.
         loss: what the training loss did meanwhile.
         layers: whose own norms grew as much, where they were logged.
+        latest_over_past: median of the last tenth of the run over that of what came before; None where that is zero.
     """
 
     tag: str
@@ -66,6 +67,7 @@ class GradientGrowth:
     largest: float = 0.0
     loss: LossMeanwhile | None = None
     layers: tuple[str, ...] = ()
+    latest_over_past: float | None = None
 
 
 class ExplodingGradients(Rule[GradientGrowth]):
@@ -147,7 +149,7 @@ class ExplodingGradients(Rule[GradientGrowth]):
         first = int(np.searchsorted(norm.step, warm_up))
         excess = sustained_excess(decades, first, float(np.log10(SMALLEST_GROWTH)))
         if excess is None:
-            return GradientGrowth(norm.tag, None)
+            return GradientGrowth(norm.tag, None, latest_over_past=_latest_over_past(norm.value[first:]))
         return GradientGrowth(
             tag=norm.tag,
             excess=excess,
@@ -156,6 +158,17 @@ class ExplodingGradients(Rule[GradientGrowth]):
             largest=float(norm.value.max()),
             loss=None if view.train_loss is None else _loss_meanwhile(norm, excess.begin, view.train_loss),
             layers=_grown_layers(view, int(norm.step[excess.begin])),
+        )
+
+    def rule_out(self, measurement: GradientGrowth, limits: Mapping[str, float]) -> Evidence | None:
+        times = measurement.latest_over_past
+        if measurement.excess is not None or times is None or times >= limits["smallest_growth"]:
+            return None
+        return Evidence(
+            f"{measurement.tag} is {times:.2g} times its past",
+            signal=measurement.tag,
+            value=times,
+            threshold=limits["smallest_growth"],
         )
 
     def judge(self, measurement: GradientGrowth, limits: Mapping[str, float]) -> list[Finding]:
@@ -211,6 +224,14 @@ def _whole_norm(view: RunView) -> Series | None:
         whole = np.sqrt(np.sum(layers.value[complete] ** 2, axis=1))
     step = layers.step[complete]
     return Series(f"{layers.kind} of all layers", step, np.full(len(step), np.nan), whole)
+
+
+def _latest_over_past(norm: NDArray[np.floating]) -> float | None:
+    tenth = len(norm) // 10
+    if tenth == 0 or not bool(np.isfinite(norm).all()):
+        return None
+    past = float(np.median(norm[:-tenth]))
+    return float(np.median(norm[-tenth:])) / past if past > 0 else None
 
 
 def _known(series: Series) -> Series:

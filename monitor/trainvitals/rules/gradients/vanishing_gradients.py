@@ -13,17 +13,18 @@ from trainvitals.maths.robust import running_median
 from trainvitals.maths.tail import begin_of_tail
 from trainvitals.model import Evidence, Finding, Severity, StepArray, Verdict
 from trainvitals.rules import logging_lines
-from trainvitals.rules.gradients.layer_gradients import LayerGradients, Unit, layer_gradients
+from trainvitals.rules.gradients.early_updates import LATE, EarlyUpdates, early_updates, late_median
+from trainvitals.rules.gradients.layer_gradients import Unit, layer_gradients
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
 MINIMUM_RECORDS = 3
 """One or two looks may be a batch without signal."""
 
-LATE = 0.5
-"""What holds over the median of the second half of the run is no transient of the start."""
-
 NAMED_LAYERS = 8
+
+CLEARLY = 10.0
+"""Times the limit: a share so far above it rules vanishing out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,8 +38,7 @@ class GradientProfile:
         strength: ``[T]`` median gradient of all layers.
         level: ``[L]`` median gradient of each layer in the second half, over that of the last third of the layers.
         growth: rank correlation of depth and level: 1 where the gradient shrinks from layer to layer towards the input.
-        update_share: update ratio in the first third of the layers over that in the last third, in the second half;
-            None where it was not logged.
+        updates: of the early layers; None where update ratios were not logged.
         loss_tag: the training loss; None without one.
         loss_gained: share of its first level that it has lost by the end; None without a loss.
         progressing: whether the loss still falls.
@@ -53,7 +53,7 @@ class GradientProfile:
     strength: NDArray[np.float64]
     level: NDArray[np.float64]
     growth: float
-    update_share: float | None
+    updates: EarlyUpdates | None
     loss_tag: str | None
     loss_gained: float | None
     progressing: bool
@@ -83,16 +83,19 @@ class VanishingGradients(Rule[GradientProfile]):
 
     Where update ratios were logged they decide: an optimizer such as Adam turns small gradients into full updates,
     so nothing is found if the updates of the early layers are at least `smallest_update_share` of those of the late
-    ones. Where they were not logged and the loss still falls, it is an information only.
+    ones, or at least `usual_update_ratio` of the weights. A layer that moves no faster than weight decay alone would
+    move it counts as standing still. Where they were not logged and the loss still falls, it is an information only.
 
-    The whole network is without a gradient where the median layer has less than `smallest_strength` and the loss has
-    lost less than 5 % of its first level.
+    The whole network is without a gradient where the median layer has less than `smallest_strength` from the first
+    recording on, and more than exactly zero, and the loss has lost less than 5 % of its first level.
 
     False alarms
     ------------
     Frozen layers, whose gradient is exactly zero from the start, are left out; so a block that is dead from the very
     first step looks frozen too. Adapters and tied or sparsely used embeddings can have small gradients and be fine.
-    A gradient that goes to zero because the loss is fitted is not vanishing. At least three layers are needed.
+    A gradient that goes to zero because the loss is fitted is not vanishing. Nor is one that goes from all layers at
+    once later on: units that died, weights that decayed and a blow-up take it away, and are findings of their own. At
+    least three layers are needed.
 
     What to try
     -----------
@@ -128,6 +131,12 @@ class VanishingGradients(Rule[GradientProfile]):
             1e-2,
             "Update ratio of the early layers over that of the late ones, below which they practically stand still.",
             "healthy layers share the ratio within a factor of ten; a hundred leaves room for layer-wise rates",
+        ),
+        Threshold(
+            "usual_update_ratio",
+            1e-4,
+            "Update over weight a step: layers that move by this much learn, whatever the size of their gradient.",
+            "a tenth of the usual 1e-3 (Karpathy, CS231n notes on the ratio of updates to weights)",
         ),
         Threshold(
             "smallest_strength",
@@ -167,11 +176,27 @@ class VanishingGradients(Rule[GradientProfile]):
             strength=row_medians(gradients.value)[known],
             level=level / max(float(np.nanmedian(level[-third:])), np.finfo(np.float64).tiny),
             growth=growth_with_depth(level),
-            update_share=_update_share(view, gradients),
+            updates=early_updates(view, gradients),
             loss_tag=loss_tag,
             loss_gained=gained,
             progressing=progressing,
             frozen=len(gradients.frozen),
+        )
+
+    def rule_out(self, measurement: GradientProfile, limits: Mapping[str, float]) -> Evidence | None:
+        if measurement.strength[-1] < limits["smallest_strength"]:
+            return None
+        share, updates = late_median(measurement.share), measurement.updates
+        if share < CLEARLY * limits["largest_share"]:
+            if updates is None or not _moves(updates, limits):
+                return None
+            text = f"early layers move by {updates.pace:.1e} of their weights a step, whatever their gradient"
+            return Evidence(text, value=updates.pace, threshold=limits["usual_update_ratio"])
+        return Evidence(
+            f"the gradient {_in_unit(measurement.unit)} in the first third of the layers is {share:.1e} of the last's",
+            signal=measurement.tags[0],
+            value=share,
+            threshold=limits["largest_share"],
         )
 
     def judge(self, measurement: GradientProfile, limits: Mapping[str, float]) -> list[Finding]:
@@ -180,12 +205,12 @@ class VanishingGradients(Rule[GradientProfile]):
 
     def _along_the_depth(self, profile: GradientProfile, limits: Mapping[str, float]) -> list[Finding]:
         onset = begin_of_tail(running_median(profile.share, 3) < limits["largest_share"])
-        late = float(np.median(profile.share[int(LATE * len(profile.share)) :]))
+        late = late_median(profile.share)
         vanishes = late < limits["largest_share"] and profile.growth >= limits["smallest_growth"]
         if onset is None or len(profile.share) - onset < MINIMUM_RECORDS or not vanishes:
             return []
-        updates = profile.update_share
-        if updates is not None and updates >= limits["smallest_update_share"]:
+        updates = profile.updates
+        if updates is not None and _moves(updates, limits):
             return []
         quiet = [index for index in range(len(profile.level)) if profile.level[index] < limits["largest_share"]]
         layers = tuple(profile.layers[index] for index in quiet)
@@ -209,8 +234,8 @@ class VanishingGradients(Rule[GradientProfile]):
         if updates is not None:
             evidence.append(
                 Evidence(
-                    f"the updates there are {updates:.1e} of the last third's, each over its weights",
-                    value=updates,
+                    f"the updates there are {updates.share:.1e} of the last third's, each over its weights",
+                    value=updates.share,
                     threshold=limits["smallest_update_share"],
                 )
             )
@@ -227,17 +252,16 @@ class VanishingGradients(Rule[GradientProfile]):
         ]
 
     def _everywhere(self, profile: GradientProfile, limits: Mapping[str, float]) -> list[Finding]:
-        onset = begin_of_tail(running_median(profile.strength, 3) < limits["smallest_strength"])
-        late = float(np.median(profile.strength[int(LATE * len(profile.strength)) :]))
-        gained = profile.loss_gained
-        if onset is None or late >= limits["smallest_strength"] or gained is None or gained > limits["largest_gain"]:
+        silent = bool(np.all(running_median(profile.strength, 3) < limits["smallest_strength"]))
+        late, gained = late_median(profile.strength), profile.loss_gained
+        if not silent or late == 0 or gained is None or gained > limits["largest_gain"]:
             return []
         return [
             self.finding(
                 Severity.WARNING,
                 0.8,
                 f"no layer gets a gradient worth the name ({late:.1e} {profile.unit}), and the loss has not moved",
-                first_step=int(profile.step[onset]),
+                first_step=int(profile.step[0]),
                 last_step=int(profile.step[-1]),
                 layers=profile.layers[:NAMED_LAYERS],
                 evidence=(
@@ -246,7 +270,7 @@ class VanishingGradients(Rule[GradientProfile]):
                         signal=profile.tags[0],
                         value=late,
                         threshold=limits["smallest_strength"],
-                        step=int(profile.step[onset]),
+                        step=int(profile.step[0]),
                     ),
                     Evidence(
                         f"{profile.loss_tag} has lost {gained:.1%} of its first level",
@@ -263,17 +287,8 @@ def _in_unit(unit: Unit) -> str:
     return {"of the weights": "over the weights", "a parameter": "a parameter", "as logged": "norm"}[unit]
 
 
-def _update_share(view: RunView, gradients: LayerGradients) -> float | None:
-    ratios = view.layers("update_ratio")
-    if ratios is None:
-        return None
-    column = [ratios.layers.index(name) for name in gradients.layers if name in ratios.layers]
-    if len(column) < MINIMUM_LAYERS:
-        return None
-    value = np.where(np.isfinite(ratios.value[:, column]), ratios.value[:, column], np.nan)
-    share = first_third_over_last(value)
-    share = share[~np.isnan(share)]
-    return float(np.median(share[int(LATE * len(share)) :])) if len(share) else None
+def _moves(updates: EarlyUpdates, limits: Mapping[str, float]) -> bool:
+    return updates.share >= limits["smallest_update_share"] or updates.pace >= limits["usual_update_ratio"]
 
 
 def _loss(view: RunView) -> tuple[str | None, float | None, bool]:

@@ -119,3 +119,14 @@ def test_what_is_missing_is_named():
     measured = RULE.measure(make_view({"loss": (STEPS, FALLING)}, Signals(train_loss=("loss",))))
     assert isinstance(measured, NotEnough)
     assert measured.missing == ("grad_norm",)
+
+
+def test_a_norm_within_its_past_rules_it_out_by_its_number():
+    number = RULE.rule_out(RULE.measure(view_of(2.0 * NORMS)), RULE.limits({}))
+    assert number is not None
+    assert number.value == pytest.approx(1.0, rel=0.2)
+
+
+@pytest.mark.parametrize("norm", [grown(2.0), np.where(SHARE < 0.99, NORMS, np.inf), np.zeros(1000)])
+def test_a_norm_that_grew_broke_or_is_nothing_rules_nothing_out(norm):
+    assert RULE.rule_out(RULE.measure(view_of(norm)), RULE.limits({})) is None

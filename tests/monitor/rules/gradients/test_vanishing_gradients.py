@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.monitor.rules.views import findings, layer_tags, make_view
@@ -123,6 +125,69 @@ def test_no_layer_with_a_gradient_and_a_loss_that_never_moved_is_a_warning():
     (finding,) = findings(RULE, view_of(wobble(np.full(6, 1e-9))))
     assert finding.severity == "warning"
     assert "no layer" in finding.summary
+
+
+@pytest.mark.parametrize("silent", [0.0, 1e-9])
+def test_a_gradient_that_goes_from_all_layers_later_on_was_taken_by_something_else(silent):
+    dies = wobble(np.ones(6))
+    dies[20:] = silent
+    assert findings(RULE, view_of(dies)) == []
+
+
+def test_a_gradient_of_exactly_zero_is_no_product_of_small_factors():
+    assert findings(RULE, view_of(np.zeros((RECORDS, 6)))) == []
+
+
+def decayed_view(ratios, optimizer="SGD"):
+    """Updates recorded beside a weight decay that shrinks the weights by 2e-5 a step."""
+    view = view_of(wobble(SHRINKING), update_ratio=ratios)
+    columns = {tag: (series.step, series.value) for tag, series in view.run.series.items()}
+    columns["rate"] = (STEPS, np.full(RECORDS, 0.02))
+    signals = replace(view.signals, learning_rate=("rate",))
+    settings = {"weight_decay": 1e-4, "momentum": 0.9, "optimizer": optimizer}
+    return RunView(replace(make_view(columns, signals).run, hyper_parameters=settings), signals)
+
+
+def test_layers_that_only_decay_stand_still():
+    early_only_decay = np.maximum(1e-3 * SHRINKING, 2e-5)
+    assert findings(RULE, view_of(wobble(SHRINKING), update_ratio=early_only_decay)) == []
+    (finding,) = findings(RULE, decayed_view(early_only_decay))
+    assert finding.confidence > 0.9
+
+
+def test_layers_that_move_faster_than_decay_learn():
+    assert findings(RULE, decayed_view(np.maximum(1e-3 * SHRINKING, 5e-5))) == []
+
+
+def test_the_pace_of_decay_inside_an_adaptive_step_is_not_known():
+    assert findings(RULE, decayed_view(np.maximum(1e-3 * SHRINKING, 2e-5), "Adam")) == []
+
+
+@pytest.mark.parametrize(("pace", "found"), [(2e-4, False), (5e-5, True)])
+def test_early_layers_that_move_at_a_usual_pace_learn_however_fast_the_late_ones_are(pace, found):
+    ratios = np.array([pace, pace, pace, 1e-2, 1e-1, 1e-1])
+    assert bool(findings(RULE, view_of(wobble(SHRINKING), update_ratio=ratios))) is found
+
+
+def ruled_out(view):
+    return RULE.rule_out(RULE.measure(view), RULE.limits({}))
+
+
+def test_an_even_profile_rules_it_out_by_its_number():
+    number = ruled_out(view_of(wobble(np.ones(6))))
+    assert number is not None
+    assert number.value == pytest.approx(1.0, rel=0.3)
+
+
+def test_full_updates_rule_it_out_by_their_number():
+    number = ruled_out(view_of(wobble(SHRINKING), update_ratio=np.full(6, 1e-3)))
+    assert number is not None
+    assert number.value == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("gradients", [wobble(np.full(6, 1e-9)), wobble(np.array([1e-5, 1, 1e-5, 1e-5, 1, 1]))])
+def test_a_silent_network_or_a_small_share_out_of_order_rules_nothing_out(gradients):
+    assert ruled_out(view_of(gradients)) is None
 
 
 def test_a_gradient_that_goes_with_a_fitted_loss_is_no_finding():
