@@ -21,6 +21,7 @@ CODES = {
     "GRD001": "vanishing-gradients",
     "GRD002": "exploding-gradients",
     "UPD004": "stale-gradients",
+    "UPD007": "symmetric-initialisation",
     "UPD009": "training-in-eval-mode",
     "LRS003": "learning-rate-exhausted",
     "GEN001": "overfitting",

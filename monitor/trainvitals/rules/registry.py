@@ -24,6 +24,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("gradients.vanishing_gradients", "VanishingGradients"),
     ("gradients.exploding_gradients", "ExplodingGradients"),
     ("updates.stale_gradients", "StaleGradients"),
+    ("updates.symmetric_initialisation", "SymmetricInitialisation"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),
     ("activations.dead_units", "DeadUnits"),
     ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
