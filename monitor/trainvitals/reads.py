@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from trainvitals.signals import LayerTags, Signals
 
 OF_A_LAYER = "per_layer."
+_FIELDS = (
+    *("train_loss", "val_loss", "metrics", "rewards", "learning_rate", "grad_norm"),
+    *("throughput", "step_time", "memory", "epoch", "tokens"),
+)
 SIGNALS = frozenset(
     {
-        *("train_loss", "val_loss", "metrics", "rewards", "learning_rate", "grad_norm"),
-        *("throughput", "step_time", "memory", "epoch", "tokens"),
+        *_FIELDS,
         *(OF_A_LAYER + kind for kind in tags.PER_LAYER_KINDS),
-        *(tag for tag in tags.TAGS if ROLES.get(tag, RECORDED) == RECORDED),
+        *(tag for tag in tags.TAGS if ROLES.get(tag, RECORDED) not in (*_FIELDS, "loss")),
     }
 )
 """All that a rule can declare: fields of ``Signals``, kinds of per-layer signals, tags that only the hooks write."""

@@ -14,5 +14,5 @@ GRADIENT_NORM_OF_EACH_LAYER = (
     f'for name, p in model.named_parameters(): writer.add_scalar("{tags.per_layer("grad_norm", "")}" + name, '
     "p.grad.norm(), step)"
 )
-ACTIVATIONS = "vitals = trainvitals.watch(model, optimizer)"
+WATCH = ACTIVATIONS = "vitals = trainvitals.watch(model, optimizer)"
 ALL_SIGNALS = 'vitals = trainvitals.watch(model, optimizer, signals="full")'
