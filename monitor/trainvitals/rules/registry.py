@@ -28,6 +28,8 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("updates.symmetric_initialisation", "SymmetricInitialisation"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),
     ("activations.dead_units", "DeadUnits"),
+    ("activations.attention_collapse", "AttentionCollapse"),
+    ("activations.attention_logit_growth", "AttentionLogitGrowth"),
     ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
     ("generalisation.overfitting", "Overfitting"),
     ("data.unnormalised_inputs", "UnnormalisedInputs"),
