@@ -46,6 +46,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("stop_and_keep_best", "StopAndKeepBest"),
     ("training_mode", "TrainingMode"),
     ("use_bfloat16", "UseBfloat16"),
+    ("z_loss", "ZLoss"),
 )
 
 

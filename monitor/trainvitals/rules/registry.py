@@ -30,6 +30,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("activations.dead_units", "DeadUnits"),
     ("activations.attention_collapse", "AttentionCollapse"),
     ("activations.attention_logit_growth", "AttentionLogitGrowth"),
+    ("activations.output_logit_drift", "OutputLogitDrift"),
     ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
     ("generalisation.overfitting", "Overfitting"),
     ("data.unnormalised_inputs", "UnnormalisedInputs"),

@@ -127,6 +127,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "stop-and-keep-best",
         "training-mode",
         "use-bfloat16",
+        "z-loss",
     }
 
 
