@@ -34,6 +34,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("normalise_queries_and_keys", "NormaliseQueriesAndKeys"),
     ("overfit_one_batch", "OverfitOneBatch"),
     ("pass_logits", "PassLogits"),
+    ("profile_slow_steps", "ProfileSlowSteps"),
     ("raise_batch_size", "RaiseBatchSize"),
     ("raise_learning_rate", "RaiseLearningRate"),
     ("recycle_units", "RecycleUnits"),

@@ -36,6 +36,8 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("data.unnormalised_inputs", "UnnormalisedInputs"),
     ("system.input_bound", "InputBound"),
     ("system.memory_growth", "MemoryGrowth"),
+    ("system.throughput_drop", "ThroughputDrop"),
+    ("system.step_time_outliers", "StepTimeOutliers"),
     ("run.restarted_run", "RestartedRun"),
     ("run.stacked_runs", "StackedRuns"),
     ("run.nothing_to_judge", "NothingToJudge"),

@@ -115,6 +115,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "normalise-queries-and-keys",
         "overfit-one-batch",
         "pass-logits",
+        "profile-slow-steps",
         "raise-batch-size",
         "raise-learning-rate",
         "recycle-units",
