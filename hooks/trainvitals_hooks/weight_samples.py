@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from trainvitals_hooks.shards import Shards
 
 
+READ_ALL_EVERY = 10
+"""Samples between two readings of all weights. By how much the whole is longer than a sample of a thousand elements
+changes by some thousandths of itself while all of them are trained alike."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
     """The samples on one device of one type, ``[N, S]``; behind a shorter one stand zeros.
@@ -59,7 +64,8 @@ class Samples:
 
     Attributes:
         now: views into the parameters.
-        scale: ``[P]``, from the norm of each sample to that of the parameter: 1 where the sample is all of it.
+        scale: ``[P]``, from the norm of each sample to that of the parameter: 1 where the sample is all of it, else as
+            it was when all weights were last read.
     """
 
     def __init__(self, parameters: tuple[Parameter, ...], held: Sequence[Tensor], shards: Shards) -> None:
@@ -82,6 +88,7 @@ class Samples:
         self._rows = [_Rows.of(places, [self.now[place] for place in places]) for places in groups.values()]
         self.places: Places = list(groups.values())
         self._has_before = self._has_after = False
+        self._taken = 0
 
     def are_of(self, parameters: tuple[Parameter, ...], held: Sequence[Tensor]) -> bool:
         """Whether the parameters are the same and still where they were."""
@@ -101,6 +108,7 @@ class Samples:
             for rows in self._rows:
                 torch._foreach_copy_(rows.after_rows, [self.now[place] for place in rows.places])
             self._has_after = True
+            self._taken += 1
 
     def forget(self) -> None:
         """Until the next update."""
@@ -109,6 +117,11 @@ class Samples:
     def _look_again(self) -> None:
         for place, sampling, part in self._copied:
             self.now[place] = sampling.of_tensor(part)
+
+    @property
+    def wants_all(self) -> bool:
+        """Whether all weights should be read now, to know how much longer they are than their samples."""
+        return self._taken % READ_ALL_EVERY == 1
 
     @property
     def has_before(self) -> bool:
@@ -130,6 +143,11 @@ class Samples:
         for array, places in zip(arrays, self.places, strict=True):
             value[places] = array
         return value
+
+    def calibrate(self, of_samples: NDArray[np.float64], of_all: NDArray[np.float64]) -> None:
+        """From now on a sample stands for as much as it does here. Both are norms, ``[P]``."""
+        known = np.isfinite(of_samples) & np.isfinite(of_all) & (of_samples > 0)
+        self.scale[known] = of_all[known] / of_samples[known]
 
 
 class WeightSamples:

@@ -139,7 +139,10 @@ TAGS = {
 
 PER_LAYER_KINDS = {
     "grad_norm": Recorded("loss / weight", "Euclidean norm of the layer's gradient"),
-    "weight_norm": Recorded("weight", "Euclidean norm of the layer's weights, from a sample of 1024 of them"),
+    "weight_norm": Recorded(
+        "weight",
+        "Euclidean norm of the layer's weights, measured at every tenth record and followed by a sample in between",
+    ),
     "update_ratio": Recorded("1", "norm of the last update over the norm of the weights"),
     "activation_mean": Recorded("as put out", "mean of the layer's output"),
     "activation_std": Recorded("as put out", "standard deviation of the layer's output"),

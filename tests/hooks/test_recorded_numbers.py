@@ -108,6 +108,23 @@ def test_what_is_of_a_sample_is_close(oracle, tag):
     assert found[tag] == EXACT(steps, rel=SAMPLED)
 
 
+def test_the_norm_of_the_weights_is_exact_at_every_tenth_record_and_followed_closely_in_between(tmp_path):
+    model = nn.Sequential(nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 1))
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    x = torch.randn(32, 64)
+    exact = {}
+    with watching(model, optimizer, tmp_path, every=1) as vitals:
+        for step in range(21):
+            model(x).square().mean().backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            vitals.log(loss=1.0)
+            exact[step] = model[0].weight.detach().double().norm().item()
+    found = recorded(tmp_path)["weight_norm/0.weight"]
+    assert [found[step] for step in (0, 10, 20)] == EXACT([exact[step] for step in (0, 10, 20)], rel=1e-6)
+    assert found == EXACT(exact, rel=2e-3)
+
+
 def test_a_sample_of_a_wide_output_stands_for_all_of_it(tmp_path):
     model = nn.Sequential(nn.Linear(8, 4096), nn.ReLU(), nn.Linear(4096, 1))
     optimizer = torch.optim.SGD(model.parameters(), 1e-3)

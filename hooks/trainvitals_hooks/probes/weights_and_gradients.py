@@ -1,8 +1,8 @@
 """The norms of each parameter and of its gradient, and the norm of the whole gradient.
 
-That of the gradient is exact: one wrong element shows. That of the weights is of a sample, always the same one, and
-exact for parameters of up to ``SAMPLE`` elements: it stands for their size to a few percent, and to read all weights
-would cost as much as to read all gradients.
+That of the gradient is exact: one wrong element shows. To read all weights as well would cost as much again: they are
+read at the first record and at every tenth, and between two of these a sample of each, always the same, tells how far
+its norm has changed since.
 
 Read after the update: only there the gradients are right with closures and with fused unscaling, and they are what the
 optimizer used, that is clipped. A parameter without a gradient has none recorded.
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from trainvitals_hooks.parameters import Owned, Owners
     from trainvitals_hooks.shards import Shards
-    from trainvitals_hooks.weight_samples import WeightSamples
+    from trainvitals_hooks.weight_samples import Samples, WeightSamples
 
 
 _NON_FINITE = {"grad_norm": tags.NON_FINITE_GRADIENTS, "weight_norm": tags.NON_FINITE_WEIGHTS}
@@ -76,15 +76,7 @@ class WeightsAndGradients(Probe):
         ]
         samples = self._samples.of(optimizer)
         samples.take_after()
-        readings = [
-            self._reading(
-                "weight_norm",
-                owned,
-                owned.named,
-                samples.norms_after(),
-                lambda arrays: samples.in_order(arrays) * samples.scale,
-            )
-        ]
+        readings = [self._of_weights(owned, samples)]
         if with_gradient:
             names = tuple(name for name, _ in with_gradient)
             gradients, places = norms(self._shards.held([gradient for _, gradient in with_gradient]))
@@ -92,6 +84,21 @@ class WeightsAndGradients(Probe):
                 self._reading("grad_norm", owned, names, gradients, lambda arrays: in_order(arrays, places))
             )
         return readings
+
+    def _of_weights(self, owned: Owned, samples: Samples) -> Reading:
+        sampled = samples.norms_after()
+        if not samples.wants_all:
+            return self._reading(
+                "weight_norm", owned, owned.named, sampled, lambda arrays: samples.in_order(arrays) * samples.scale
+            )
+        everything, places = norms(self._shards.held(owned.parameters))
+
+        def calibrated(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+            of_all = in_order(arrays[len(sampled) :], places)
+            samples.calibrate(samples.in_order(arrays[: len(sampled)]), of_all)
+            return of_all
+
+        return self._reading("weight_norm", owned, owned.named, [*sampled, *everything], calibrated)
 
     def _reading(
         self,
