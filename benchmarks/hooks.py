@@ -33,8 +33,9 @@ from torch import nn
 
 from hooks_models import MODELS, Training
 from trainvitals_hooks import Vitals, watch
-from trainvitals_hooks.forward import ModuleHook
+from trainvitals_hooks.looking.forward import ModuleHook
 from trainvitals_hooks.probes import attention, kept_gradients
+from trainvitals_hooks.step_hooks import StepHooks
 
 EVERY = (1, 10, 100)
 BARS_PERCENT = {"light": {1: 10.0, 10: 1.0, 100: 0.2}, "standard": {1: 10.0, 10: 1.0, 100: 0.2}, "full": {10: 3.0}}
@@ -43,8 +44,8 @@ IDLE_BAR_PERCENT = 0.1
 SPARSE = 6
 WARM_UP_STEPS = 2 * SPARSE
 ENTRIES: tuple[tuple[type, str], ...] = (
-    (Vitals, "_before_update"),
-    (Vitals, "_after_update"),
+    (StepHooks, "before_update"),
+    (StepHooks, "after_update"),
     (Vitals, "log"),
     (kept_gradients._Sentinel, "__call__"),
     *((hook, "__call__") for hook in ModuleHook.__subclasses__()),

@@ -30,10 +30,10 @@ import torch
 
 from hooks_models import MODELS
 from trainvitals_hooks import watch
-from trainvitals_hooks.own_time import OwnTime
 from trainvitals_hooks.probes import registry
 from trainvitals_hooks.probes.probe import Probe
 from trainvitals_hooks.probes.registry import FULL
+from trainvitals_hooks.recording.own_time import OwnTime
 
 COSTS = Path(__file__).with_name("probe_costs.json")
 EVERY, RECORDS, WARM_UP_RECORDS = 4, 40, 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from trainvitals_hooks.watcher import Vitals, watch
+from trainvitals_hooks.vitals import Vitals
+from trainvitals_hooks.watcher import watch
 
 __all__ = ["Vitals", "watch"]

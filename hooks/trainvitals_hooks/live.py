@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from trainvitals.model import Finding
     from trainvitals.reporters.live_json import Line, Told
     from trainvitals_hooks.console import Once
-    from trainvitals_hooks.pace import Pace
-    from trainvitals_hooks.recorder import Recorder
+    from trainvitals_hooks.recording.pace import Pace
+    from trainvitals_hooks.recording.recorder import Recorder
 
 LOOK_EVERY_S = 1.0
 """As often as the child itself looks; oftener there is nothing to hear."""

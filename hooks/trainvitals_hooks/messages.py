@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainvitals_hooks.pace import PERCENT
+from trainvitals_hooks.recording.pace import PERCENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch.nn import Module
 
-    from trainvitals_hooks.parameters import Owners
-    from trainvitals_hooks.recorder import Recorder
+    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.recording.recorder import Recorder
 
 
 def start_line(model: Module, owners: Owners, folder: Path, first: int, not_seen: Sequence[str], processes: int) -> str:

@@ -15,16 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from trainvitals import tags
-from trainvitals_hooks.modules import communicates, eager
+from trainvitals_hooks.looking.modules import communicates, eager
 from trainvitals_hooks.origin.undisturbed import undisturbed
-from trainvitals_hooks.reading import Named, Reading, layer_tags
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainvitals_hooks.console import Once
-    from trainvitals_hooks.journal import Journal
-    from trainvitals_hooks.ranks import Ranks
+    from trainvitals_hooks.processes.ranks import Ranks
+    from trainvitals_hooks.recording.journal import Journal
 
 PerExampleLoss = Callable[[nn.Module, Any], Tensor]
 """From the model and the batch to one loss for each example, ``[K]``."""

@@ -19,7 +19,7 @@ from trainvitals.model import Finding, Severity
 from trainvitals.reporters.live_json import Final, Standing, Told
 from trainvitals_hooks import live, watcher
 from trainvitals_hooks.console import is_terminal
-from trainvitals_hooks.schedule import Schedule
+from trainvitals_hooks.recording.schedule import Schedule
 
 pytestmark = pytest.mark.torch
 
@@ -307,7 +307,7 @@ def test_live_never_makes_recording_rarer(tmp_path, children, monkeypatch, model
     monkeypatch.setattr(Schedule, "spend", lambda self, record_s, training_s: bool(costs_s.append(record_s)))
     with watching(model, optimizer, tmp_path, live=True, every=every) as vitals:
         plain_steps(model, optimizer, vitals, 13)
-        assert vitals._own.total_s > 0.5
+        assert vitals._work.own.total_s > 0.5
     assert len(costs_s) >= 3
     # The first ones load what all need.
     assert 0 < sorted(costs_s)[len(costs_s) // 2] < 0.03
@@ -333,7 +333,7 @@ def test_waiting_for_the_end_is_no_cost_of_recording(vitals, child, monkeypatch,
 
     slow = child.finish
     monkeypatch.setattr(child, "finish", lambda *arguments: sleep(0.5) or slow(*arguments))
-    share = vitals._own.share()
+    share = vitals._work.own.share()
     vitals.close()
     cost = float(capsys.readouterr().err.partition("at a cost of ")[2].split()[0])
     assert cost < 100 * share + 5
@@ -367,7 +367,7 @@ def test_at_exit_control_c_cuts_short_the_waiting_for_all(tmp_path, children, mo
     for child in children:
         child.last = [KeyboardInterrupt]
     watcher._close_all()
-    assert all(vitals._closed for vitals in both)
+    assert not any(vitals.is_open for vitals in both)
     assert capsys.readouterr().err.count("next: trainvitals diagnose") == 2
     assert [child.is_killed for child in children].count(True) == 1
 

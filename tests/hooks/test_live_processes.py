@@ -10,8 +10,8 @@ import sys
 import time
 
 import pytest
-from tests.hooks.processes import in_processes
 from tests.hooks.training import recorded, watching
+from tests.hooks.two_processes import in_processes
 from tests.monitor.live.processes import PATIENCE_S, is_alive
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]

@@ -8,7 +8,7 @@ from tests.hooks.kinds_of_training import KINDS, norm
 from tests.hooks.training import batches, network, plain_steps, recorded, watching
 from torch import nn
 
-from trainvitals_hooks import norms
+from trainvitals_hooks.looking import norms
 
 pytestmark = pytest.mark.torch
 

@@ -15,7 +15,7 @@ from torch import nn
 
 from trainvitals import read_run
 from trainvitals.signals import understand
-from trainvitals_hooks.schedule import Schedule
+from trainvitals_hooks.recording.schedule import Schedule
 
 pytestmark = pytest.mark.torch
 

@@ -20,9 +20,9 @@ from torch import nn
 
 import trainvitals
 from trainvitals.errors import ConfigError
-from trainvitals_hooks import recorder
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
+from trainvitals_hooks.recording import recorder
 
 pytestmark = pytest.mark.torch
 

@@ -23,7 +23,8 @@ from trainvitals_hooks.console import Once
 from trainvitals_hooks.integrations.contained import contained
 from trainvitals_hooks.integrations.metric_names import TAKEN, understood
 from trainvitals_hooks.integrations.missing import missing
-from trainvitals_hooks.watcher import Vitals, watch
+from trainvitals_hooks.vitals import Vitals
+from trainvitals_hooks.watcher import watch
 
 try:
     from accelerate.tracking import GeneralTracker

@@ -23,7 +23,8 @@ from trainvitals_hooks.integrations.batches import samples_in, tokens_in
 from trainvitals_hooks.integrations.contained import contained
 from trainvitals_hooks.integrations.metric_names import LOSS, TAKEN, understood
 from trainvitals_hooks.integrations.missing import missing
-from trainvitals_hooks.watcher import Vitals, watch
+from trainvitals_hooks.vitals import Vitals
+from trainvitals_hooks.watcher import watch
 
 try:
     from lightning.pytorch import Callback

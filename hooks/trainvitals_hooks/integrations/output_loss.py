@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import Module
 
-from trainvitals_hooks.forward import ModuleHook
 from trainvitals_hooks.integrations.batches import samples_in, tokens_in
+from trainvitals_hooks.looking.forward import ModuleHook
 
 ITEMS_IN_STEP = "num_items_in_batch"
 """With this argument a model of Hugging Face divides the loss of a micro-batch by the items of the whole step."""

@@ -20,7 +20,8 @@ from trainvitals_hooks.console import Once
 from trainvitals_hooks.integrations.contained import contained
 from trainvitals_hooks.integrations.missing import missing
 from trainvitals_hooks.integrations.output_loss import OutputLoss
-from trainvitals_hooks.watcher import Vitals, watch
+from trainvitals_hooks.vitals import Vitals
+from trainvitals_hooks.watcher import watch
 
 try:
     from transformers import TrainerCallback

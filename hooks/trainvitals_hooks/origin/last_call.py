@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from trainvitals_hooks.forward import ModuleHook
+from trainvitals_hooks.looking.forward import ModuleHook
 from trainvitals_hooks.origin.replay import Call
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from trainvitals_hooks.origin.verdict import Verdict
-from trainvitals_hooks.reading import Named, Reading, named
-from trainvitals_hooks.shards import held_here
+from trainvitals_hooks.processes.shards import held_here
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from trainvitals_hooks.looking.parameters import plain_name
 from trainvitals_hooks.origin.finiteness import NonFinite, non_finite, tensors_in
 from trainvitals_hooks.origin.undisturbed import undisturbed
-from trainvitals_hooks.parameters import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

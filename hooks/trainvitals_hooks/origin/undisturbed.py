@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainvitals_hooks.forward import ModuleHook
+from trainvitals_hooks.looking.forward import ModuleHook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

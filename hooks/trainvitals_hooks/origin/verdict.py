@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from trainvitals_hooks.looking.parameters import plain_name
 from trainvitals_hooks.origin.finiteness import non_finite, tensors_in
 from trainvitals_hooks.origin.replay import Passed, backward_offender, first_offender, forward_again
-from trainvitals_hooks.parameters import plain_name
-from trainvitals_hooks.shards import held_here
+from trainvitals_hooks.processes.shards import held_here
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 import torch
 from torch import Tensor, nn
 
-from trainvitals_hooks.forward import ModuleHook, Switch, first_tensor
-from trainvitals_hooks.modules import audible_leaves
+from trainvitals_hooks.looking.forward import ModuleHook, Switch, first_tensor
+from trainvitals_hooks.looking.modules import audible_leaves
+from trainvitals_hooks.looking.sampling import SAMPLE, Sampling
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags
-from trainvitals_hooks.sampling import SAMPLE, Sampling
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 KINDS = ("activation_mean", "activation_std", "activation_abs_max", "activation_zero_fraction")
 FEWEST_ELEMENTS = 2

@@ -21,11 +21,11 @@ import numpy as np
 import torch
 
 from trainvitals import tags
-from trainvitals_hooks.adam import AdamMoments, Moments
-from trainvitals_hooks.noise_scale import NoiseScale
+from trainvitals_hooks.looking.adam import AdamMoments, Moments
+from trainvitals_hooks.looking.noise_scale import NoiseScale
+from trainvitals_hooks.looking.samples import Samples, joined
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags, named
-from trainvitals_hooks.samples import Samples, joined
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owners
 
 KINDS = ("epsilon_share", "gradient_over_second_moment")
 ELEMENTS = 128

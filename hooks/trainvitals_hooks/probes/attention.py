@@ -21,13 +21,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainvitals_hooks import attention_calls
-from trainvitals_hooks.attention_sample import logits_of_fused, rows_of_logits
-from trainvitals_hooks.forward import is_training_pass
-from trainvitals_hooks.listener import Listener
-from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.looking import attention_calls
+from trainvitals_hooks.looking.attention_sample import logits_of_fused, rows_of_logits
+from trainvitals_hooks.looking.forward import is_training_pass
+from trainvitals_hooks.looking.listener import Listener
+from trainvitals_hooks.looking.parameters import plain_name
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 MASKED = -1e4
 """A query whose largest logit is below sees nothing: masks are -inf, or the end of the range of their type, the least

@@ -6,9 +6,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
 from trainvitals import tags
-from trainvitals_hooks.forward import ModuleHook
+from trainvitals_hooks.looking.forward import ModuleHook
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Reading, named
+from trainvitals_hooks.recording.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from trainvitals_hooks.forward import first_tensor
-from trainvitals_hooks.listener import Listener
-from trainvitals_hooks.modules import audible_leaves
+from trainvitals_hooks.looking.forward import first_tensor
+from trainvitals_hooks.looking.listener import Listener
+from trainvitals_hooks.looking.modules import audible_leaves
+from trainvitals_hooks.looking.rotation import Rotation
+from trainvitals_hooks.looking.row_sampling import RowSampling
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags
-from trainvitals_hooks.rotation import Rotation
-from trainvitals_hooks.row_sampling import RowSampling
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 ROWS = 64
 """Twice the directions that a layer of a healthy network commonly spreads over, by this measure, or more."""

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from trainvitals import tags
-from trainvitals_hooks.gradient_sample import GradientSample
+from trainvitals_hooks.looking.gradient_sample import GradientSample
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owners
 
 
 class GradientCosine(Probe):

@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from trainvitals import tags
-from trainvitals_hooks.forward import ModuleHook, first_tensor
-from trainvitals_hooks.noise_scale import NoiseScale
-from trainvitals_hooks.norms import norms
+from trainvitals_hooks.looking.forward import ModuleHook, first_tensor
+from trainvitals_hooks.looking.noise_scale import NoiseScale
+from trainvitals_hooks.looking.norms import norms
+from trainvitals_hooks.looking.sampling import Sampling
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
-from trainvitals_hooks.sampling import Sampling
-from trainvitals_hooks.shared_reading import SharedReading, nothing
+from trainvitals_hooks.processes.shared_reading import SharedReading, nothing
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
-    from trainvitals_hooks.shared_reading import Arrays
+    from trainvitals_hooks.processes.shared_reading import Arrays
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 
 class GradientExchange(Probe):

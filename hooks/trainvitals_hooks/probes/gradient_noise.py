@@ -21,11 +21,11 @@ import torch
 from torch import Tensor
 
 from trainvitals import tags
-from trainvitals_hooks.gradient_sample import GradientSample
-from trainvitals_hooks.listener import Listener
-from trainvitals_hooks.noise_scale import NoiseScale
+from trainvitals_hooks.looking.gradient_sample import GradientSample
+from trainvitals_hooks.looking.listener import Listener
+from trainvitals_hooks.looking.noise_scale import NoiseScale
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
-    from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 FEWEST, MOST = 2, 8
 """Micro-batches that are compared: each costs a copy of the sample of the gradient."""

@@ -20,10 +20,10 @@ import torch
 from torch import Size, Tensor, nn
 
 from trainvitals import tags
-from trainvitals_hooks.forward import ModuleHook
+from trainvitals_hooks.looking.forward import ModuleHook
+from trainvitals_hooks.looking.sampling import Sampling
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
-from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 MOST_EXAMPLES = 32
 """The share of examples seen before comes out within 9 percent (sqrt(0.25 / 32)) of that of a larger batch."""

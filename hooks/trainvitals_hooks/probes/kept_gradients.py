@@ -16,7 +16,7 @@ from torch.nn import Parameter
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
-    from trainvitals_hooks.parameters import Owned, Owners
+    from trainvitals_hooks.looking.parameters import Owned, Owners
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 MOST_OPTIMIZERS = 4
 """Optimizers looked at. Where there are more, each has one parameter and steps inside the backward pass: one loop for

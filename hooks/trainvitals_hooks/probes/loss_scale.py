@@ -19,7 +19,7 @@ from torch.amp import GradScaler
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owners
 
 MOST_FRAMES = 16
 """Callers looked at: the scaler stands two or three above the optimizer's own, some more where others wrap them."""

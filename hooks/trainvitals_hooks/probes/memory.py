@@ -11,7 +11,7 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Reading, named
+from trainvitals_hooks.recording.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

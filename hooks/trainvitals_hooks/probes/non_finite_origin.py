@@ -20,12 +20,12 @@ import torch
 from torch import Tensor
 
 from trainvitals import tags
-from trainvitals_hooks.modules import communicates, eager, is_compiled
+from trainvitals_hooks.looking.modules import communicates, eager, is_compiled
 from trainvitals_hooks.origin.last_call import LastCall
 from trainvitals_hooks.origin.late_look import LateLook
 from trainvitals_hooks.origin.verdict import Verdict, bad_parameters, of_call, of_weights
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.shards import held_here
+from trainvitals_hooks.processes.shards import held_here
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owners
     from trainvitals_hooks.probes.probe import Changed
-    from trainvitals_hooks.reading import Reading
+    from trainvitals_hooks.recording.reading import Reading
 
 SMALL = 4096
 """A parameter of so many elements is summed up in a few microseconds."""

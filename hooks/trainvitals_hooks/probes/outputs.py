@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from trainvitals import tags
-from trainvitals_hooks.listener import Listener
+from trainvitals_hooks.looking.listener import Listener
+from trainvitals_hooks.looking.row_sampling import RowSampling
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading
-from trainvitals_hooks.row_sampling import RowSampling
+from trainvitals_hooks.recording.reading import Named, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 ROWS = 32
 """Rows of the output that stand for all: their mean is within a third of the spread between rows (2 / sqrt(32))."""

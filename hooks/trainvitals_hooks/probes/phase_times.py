@@ -17,10 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from trainvitals import tags
-from trainvitals_hooks.forward import in_backward
-from trainvitals_hooks.listener import Listener
+from trainvitals_hooks.looking.forward import in_backward
+from trainvitals_hooks.looking.listener import Listener
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
 
 MILLISECOND_S = 1e-3
 

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from trainvitals_hooks.console import Once
-    from trainvitals_hooks.journal import Journal
-    from trainvitals_hooks.own_time import OwnTime
-    from trainvitals_hooks.parameters import Owners
-    from trainvitals_hooks.ranks import Ranks
-    from trainvitals_hooks.reading import Reading
-    from trainvitals_hooks.shards import Shards
-    from trainvitals_hooks.weight_samples import WeightSamples
+    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.looking.weight_samples import WeightSamples
+    from trainvitals_hooks.processes.ranks import Ranks
+    from trainvitals_hooks.processes.shards import Shards
+    from trainvitals_hooks.recording.journal import Journal
+    from trainvitals_hooks.recording.own_time import OwnTime
+    from trainvitals_hooks.recording.reading import Reading
 
     Changed = tuple[tuple[Any, ...], dict[str, Any]]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from trainvitals_hooks.modules import is_compiled
+from trainvitals_hooks.looking.modules import is_compiled
 from trainvitals_hooks.probes.activations import Activations
 from trainvitals_hooks.probes.adam_state import AdamState
 from trainvitals_hooks.probes.attention import Attention
@@ -29,7 +29,7 @@ from trainvitals_hooks.probes.update_ratio import UpdateRatio
 from trainvitals_hooks.probes.weights_and_gradients import WeightsAndGradients
 from trainvitals_hooks.probes.weights_of_ranks import WeightsOfRanks
 from trainvitals_hooks.probes.wiring import Wiring
-from trainvitals_hooks.shards import flattens_parameters
+from trainvitals_hooks.processes.shards import flattens_parameters
 
 if TYPE_CHECKING:
     from trainvitals_hooks.probes.probe import Context, Probe

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.looking.parameters import plain_name
+from trainvitals_hooks.looking.rotation import Rotation
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags
-from trainvitals_hooks.rotation import Rotation
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -22,7 +22,7 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading
+from trainvitals_hooks.recording.reading import Named, Reading
 from trainvitals_hooks.units.listener import UnitListener
 from trainvitals_hooks.units.places import judged_places
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
     from trainvitals_hooks.units.places import Place
 
 LAYERS_A_RECORD = 1

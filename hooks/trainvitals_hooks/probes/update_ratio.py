@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from trainvitals import tags
+from trainvitals_hooks.looking.still import Still
+from trainvitals_hooks.looking.wiring_marks import WiringMarks
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags
-from trainvitals_hooks.shared_reading import of_whole_tensors
-from trainvitals_hooks.still import Still
-from trainvitals_hooks.wiring_marks import WiringMarks
+from trainvitals_hooks.processes.shared_reading import of_whole_tensors
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
-    from trainvitals_hooks.shards import Shards
-    from trainvitals_hooks.weight_samples import Samples, WeightSamples
+    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.looking.weight_samples import Samples, WeightSamples
+    from trainvitals_hooks.processes.shards import Shards
 
 
 class UpdateRatio(Probe):

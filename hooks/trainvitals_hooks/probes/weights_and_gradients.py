@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from trainvitals import tags
-from trainvitals_hooks.norms import in_order, norms
+from trainvitals_hooks.looking.norms import in_order, norms
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Named, Reading, layer_tags, named
-from trainvitals_hooks.shared_reading import of_whole_tensors
+from trainvitals_hooks.processes.shared_reading import of_whole_tensors
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owned, Owners
-    from trainvitals_hooks.shards import Shards
-    from trainvitals_hooks.weight_samples import Samples, WeightSamples
+    from trainvitals_hooks.looking.parameters import Owned, Owners
+    from trainvitals_hooks.looking.weight_samples import Samples, WeightSamples
+    from trainvitals_hooks.processes.shards import Shards
 
 
 _NON_FINITE = {"grad_norm": tags.NON_FINITE_GRADIENTS, "weight_norm": tags.NON_FINITE_WEIGHTS}

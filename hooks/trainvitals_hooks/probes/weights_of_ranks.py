@@ -8,7 +8,7 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.shared_reading import of_each_rank
+from trainvitals_hooks.processes.shared_reading import of_each_rank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
-    from trainvitals_hooks.reading import Reading
-    from trainvitals_hooks.shards import Shards
+    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.processes.shards import Shards
+    from trainvitals_hooks.recording.reading import Reading
 
 SAME_SIZE = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 MODULUS = 2**24

@@ -12,10 +12,10 @@ from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
 from trainvitals import tags
-from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.looking.parameters import plain_name
+from trainvitals_hooks.looking.wiring_marks import WiringMarks
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.reading import Reading, named
-from trainvitals_hooks.wiring_marks import WiringMarks
+from trainvitals_hooks.recording.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from torch.nn import Parameter
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owners
 
 
 class Wiring(Probe):

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from trainvitals_hooks.forward import ModuleHook, first_tensor
-from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.looking.forward import ModuleHook, first_tensor
+from trainvitals_hooks.looking.sampling import Sampling
 
 if TYPE_CHECKING:
     from torch.utils.hooks import RemovableHandle
 
-    from trainvitals_hooks.own_time import OwnTime
+    from trainvitals_hooks.recording.own_time import OwnTime
     from trainvitals_hooks.units.places import Place
 
 MOST_UNITS = 256

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
-from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.looking.parameters import plain_name
 
 FLAT_TANH = 0.97
 """Beyond it tanh has less than 6 % of its largest slope (1 - 0.97²); the same share of slope counts for the others."""

@@ -15,8 +15,8 @@ from torch.nn.attention import SDPBackend, bias, sdpa_kernel
 from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
-from trainvitals_hooks import attention_calls
-from trainvitals_hooks.attention_sample import HEADS, ROWS
+from trainvitals_hooks.looking import attention_calls
+from trainvitals_hooks.looking.attention_sample import HEADS, ROWS
 
 pytestmark = pytest.mark.torch
 

@@ -9,8 +9,8 @@ from tests.hooks.training import recorded, watching
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from trainvitals_hooks.looking.rotation import AT_ONCE
 from trainvitals_hooks.probes.effective_rank import ROWS, UNITS
-from trainvitals_hooks.rotation import AT_ONCE
 
 pytestmark = pytest.mark.torch
 

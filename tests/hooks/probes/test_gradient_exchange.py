@@ -6,12 +6,12 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from tests.hooks.processes import in_processes
 from tests.hooks.training import batches, recorded, watching
+from tests.hooks.two_processes import in_processes
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from trainvitals_hooks.noise_scale import NoiseScale
+from trainvitals_hooks.looking.noise_scale import NoiseScale
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ import torch
 from tests.hooks.training import batches, network, recorded, watching
 from torch import nn
 
-from trainvitals_hooks.noise_scale import SMOOTHING as DECAY
+from trainvitals_hooks.looking.noise_scale import SMOOTHING as DECAY
 
 pytestmark = pytest.mark.torch
 

@@ -7,9 +7,9 @@ import torch
 from tests.hooks.training import recorded, watching
 from torch import nn
 
-from trainvitals_hooks import own_time
-from trainvitals_hooks.own_time import OwnTime
 from trainvitals_hooks.probes import phase_times
+from trainvitals_hooks.recording import own_time
+from trainvitals_hooks.recording.own_time import OwnTime
 
 pytestmark = pytest.mark.torch
 
@@ -123,9 +123,9 @@ def test_the_monitors_own_time_is_left_out(tmp_path, clock):
     with watching(model, optimizer, tmp_path, signals=["phase_times"]) as vitals:
 
         def own(*_):
-            vitals._own.enter()
+            vitals._work.own.enter()
             clock.now_s += 11
-            vitals._own.leave()
+            vitals._work.own.leave()
 
         output = model(X)
         own()

@@ -11,8 +11,8 @@ import torch
 from tests.hooks.training import FEATURES, network, plain_steps, recorded, watching
 from torch import nn
 
+from trainvitals_hooks.looking.rotation import AT_ONCE
 from trainvitals_hooks.probes.unit_similarity import INPUTS, UNITS
-from trainvitals_hooks.rotation import AT_ONCE
 
 pytestmark = pytest.mark.torch
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from tests.hooks.processes import in_processes
 from tests.hooks.training import batches, network, recorded, watching
+from tests.hooks.two_processes import in_processes
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from trainvitals_hooks.probes.probe import Changed
-    from trainvitals_hooks.reading import Reading
-    from trainvitals_hooks.shards import Shards
+    from trainvitals_hooks.processes.shards import Shards
+    from trainvitals_hooks.recording.reading import Reading
 
     Methods = list[tuple[Probe, Callable[..., Any]]]
 

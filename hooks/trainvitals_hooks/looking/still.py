@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from trainvitals_hooks.norms import in_order, norms
-from trainvitals_hooks.reading import Named, Reading
-from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.looking.norms import in_order, norms
+from trainvitals_hooks.looking.sampling import Sampling
+from trainvitals_hooks.recording.reading import Named, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from trainvitals_hooks.calls import Calls
-from trainvitals_hooks.reading import Reading
+from trainvitals_hooks.recording.calls import Calls
+from trainvitals_hooks.recording.reading import Reading
 
 
 @dataclass(slots=True)

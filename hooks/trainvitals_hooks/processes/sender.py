@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from trainvitals_hooks.recorder import Recorder
-from trainvitals_hooks.shared_reading import SharedReading
+from trainvitals_hooks.processes.shared_reading import SharedReading
+from trainvitals_hooks.recording.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from trainvitals_hooks.ranks import OtherRank
-    from trainvitals_hooks.record import Record
+    from trainvitals_hooks.processes.ranks import OtherRank
+    from trainvitals_hooks.recording.record import Record
 
 
 class Sender(Recorder):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from trainvitals_hooks.row_sampling import RowSampling
+from trainvitals_hooks.looking.row_sampling import RowSampling
 
 pytestmark = pytest.mark.torch
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owned
+    from trainvitals_hooks.looking.parameters import Owned
 
 
 @dataclass(frozen=True, slots=True)

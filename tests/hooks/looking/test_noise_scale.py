@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainvitals_hooks.noise_scale import NoiseScale
+from trainvitals_hooks.looking.noise_scale import NoiseScale
 
 DIMENSIONS = 50
 

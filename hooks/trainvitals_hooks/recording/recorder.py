@@ -16,11 +16,11 @@ import numpy as np
 from trainvitals.eventfile import EventFileWriter
 from trainvitals.eventfile.template import ScalarTemplate
 from trainvitals.tags import TRAIN_LOSS, event
-from trainvitals_hooks.anomaly import Anomaly
-from trainvitals_hooks.reading import named
-from trainvitals_hooks.record import Record
-from trainvitals_hooks.shared_reading import SharedReading
-from trainvitals_hooks.transfer import Transfer
+from trainvitals_hooks.processes.shared_reading import SharedReading
+from trainvitals_hooks.recording.anomaly import Anomaly
+from trainvitals_hooks.recording.reading import named
+from trainvitals_hooks.recording.record import Record
+from trainvitals_hooks.recording.transfer import Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from trainvitals_hooks.console import Once
-    from trainvitals_hooks.ranks import Ranks
-    from trainvitals_hooks.sink import Sink
+    from trainvitals_hooks.processes.ranks import Ranks
+    from trainvitals_hooks.recording.sink import Sink
 
 
 LOOK_EVERY_S = 1.0

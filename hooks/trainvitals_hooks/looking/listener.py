@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from trainvitals_hooks.forward import ModuleHook
-from trainvitals_hooks.own_time import OwnTime
+from trainvitals_hooks.looking.forward import ModuleHook
+from trainvitals_hooks.recording.own_time import OwnTime
 
 
 class Listener(ModuleHook):

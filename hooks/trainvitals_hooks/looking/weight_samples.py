@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from trainvitals_hooks.norms import WIDENED, Places
-from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.looking.norms import WIDENED, Places
+from trainvitals_hooks.looking.sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from torch.nn import Parameter
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.parameters import Owners
-    from trainvitals_hooks.shards import Shards
+    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.processes.shards import Shards
 
 
 READ_ALL_EVERY = 10

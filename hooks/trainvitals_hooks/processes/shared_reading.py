@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals import tags
-from trainvitals_hooks.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Named, Reading, named
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from trainvitals_hooks.reading import Named, Reading
+from trainvitals_hooks.recording.reading import Named, Reading
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

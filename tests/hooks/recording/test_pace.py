@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from trainvitals_hooks import own_time, pace
-from trainvitals_hooks.progress import Progress
+from trainvitals_hooks.recording import own_time, pace
+from trainvitals_hooks.recording.progress import Progress
 
 pytestmark = pytest.mark.torch
 

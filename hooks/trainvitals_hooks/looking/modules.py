@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.dropout import _DropoutNd
 
-from trainvitals_hooks.parameters import plain_name
+from trainvitals_hooks.looking.parameters import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

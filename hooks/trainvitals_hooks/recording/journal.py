@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainvitals import tags
-from trainvitals_hooks.calls import Calls
-from trainvitals_hooks.record import Record
-from trainvitals_hooks.steps import Steps
+from trainvitals_hooks.recording.calls import Calls
+from trainvitals_hooks.recording.record import Record
+from trainvitals_hooks.recording.steps import Steps
 
 if TYPE_CHECKING:
     from trainvitals_hooks.console import Once
-    from trainvitals_hooks.progress import Progress
-    from trainvitals_hooks.reading import Reading
-    from trainvitals_hooks.recorder import Recorder
+    from trainvitals_hooks.recording.progress import Progress
+    from trainvitals_hooks.recording.reading import Reading
+    from trainvitals_hooks.recording.recorder import Recorder
 
 
 class Journal:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainvitals_hooks.forward import Switch
+from trainvitals_hooks.looking.forward import Switch
 
 pytestmark = pytest.mark.torch
 

@@ -10,14 +10,14 @@ import time
 import pytest
 import torch
 import torch.distributed as dist
-from tests.hooks.processes import in_processes
 from tests.hooks.training import batches, network, recorded, watching
+from tests.hooks.two_processes import in_processes
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from trainvitals_hooks import distributed
 from trainvitals_hooks.probes.probe import Probe
-from trainvitals_hooks.reading import Reading, named
+from trainvitals_hooks.processes import distributed
+from trainvitals_hooks.recording.reading import Reading, named
 
 pytestmark = [pytest.mark.torch, pytest.mark.slow]
 

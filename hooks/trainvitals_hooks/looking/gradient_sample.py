@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from trainvitals_hooks.samples import Samples
+from trainvitals_hooks.looking.samples import Samples
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from trainvitals_hooks.parameters import Owned
+    from trainvitals_hooks.looking.parameters import Owned
 
 MOST_TENSORS = 20
 """Each tensor costs some microseconds, and the largest hold nearly all of the weights: the 20 largest of the 77 of a

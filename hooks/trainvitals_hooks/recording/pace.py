@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from trainvitals import tags
-from trainvitals_hooks.own_time import OwnTime
-from trainvitals_hooks.progress import Progress
+from trainvitals_hooks.recording.own_time import OwnTime
+from trainvitals_hooks.recording.progress import Progress
 
 PERCENT = 100.0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from trainvitals_hooks.sampling import Sampling
+from trainvitals_hooks.looking.sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainvitals import tags
-from trainvitals_hooks.anomaly import DENSE_STEPS
 from trainvitals_hooks.console import Once
-from trainvitals_hooks.distributed import MESSAGES_KEPT, Mailbox, join
-from trainvitals_hooks.reading import Named, Reading
-from trainvitals_hooks.shared_reading import Arrays, SharedReading, nothing, of_each_rank, pack, part_of, unpack
+from trainvitals_hooks.processes.distributed import MESSAGES_KEPT, Mailbox, join
+from trainvitals_hooks.processes.shared_reading import (
+    Arrays,
+    SharedReading,
+    nothing,
+    of_each_rank,
+    pack,
+    part_of,
+    unpack,
+)
+from trainvitals_hooks.recording.anomaly import DENSE_STEPS
+from trainvitals_hooks.recording.reading import Named, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from trainvitals_hooks.schedule import Schedule
-    from trainvitals_hooks.steps import Steps
+    from trainvitals_hooks.recording.schedule import Schedule
+    from trainvitals_hooks.recording.steps import Steps
 
 PATIENCE_STEPS, PATIENCE_S = 4, 1.0
 """Rank 0 goes on without a message when it has made so many more steps and so much time has passed. Ranks that exchange

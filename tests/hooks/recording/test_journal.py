@@ -10,7 +10,7 @@ import torch
 from tests.hooks.training import batches, network, plain_steps, recorded, watching
 from torch import nn
 
-from trainvitals_hooks.journal import Journal
+from trainvitals_hooks.recording.journal import Journal
 
 pytestmark = pytest.mark.torch
 

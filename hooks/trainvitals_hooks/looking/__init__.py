@@ -1,0 +1,1 @@
+"""Looking at a model without disturbing it: its modules, its parameters, samples of its tensors."""
