@@ -30,7 +30,7 @@ class ZLoss(Intervention):
         log_z = view.recorded(tags.OUTPUT_LOG_Z)
         verify = loss_falls(view, finding)
         if log_z is not None and len(log_z.finite()):
-            direction = "down" if float(log_z.finite().value[-1]) > 0 else "up"
+            direction: Literal["down", "up"] = "down" if float(log_z.finite().value[-1]) > 0 else "up"
             verify = Verify(tags.OUTPUT_LOG_Z, direction, SUCCESS_NATS, steps(view, WITHIN_SHARE))
         return self.suggestion(
             summary=f"add {WEIGHT:g} times the square of log Z to the loss (z-loss)",
