@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
 from trainvitals.interventions.values import loss_falls, steps
