@@ -43,6 +43,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("residual_connections", "ResidualConnections"),
     ("restore_checkpoint", "RestoreCheckpoint"),
     ("separate_log_folders", "SeparateLogFolders"),
+    ("shuffle_data", "ShuffleData"),
     ("skip_bad_batches", "SkipBadBatches"),
     ("stop_and_keep_best", "StopAndKeepBest"),
     ("training_mode", "TrainingMode"),

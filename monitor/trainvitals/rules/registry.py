@@ -33,6 +33,8 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("activations.output_logit_drift", "OutputLogitDrift"),
     ("learning_rate.learning_rate_exhausted", "LearningRateExhausted"),
     ("generalisation.overfitting", "Overfitting"),
+    ("generalisation.forgetting", "Forgetting"),
+    ("data.repeated_data", "RepeatedData"),
     ("data.unnormalised_inputs", "UnnormalisedInputs"),
     ("system.input_bound", "InputBound"),
     ("system.memory_growth", "MemoryGrowth"),

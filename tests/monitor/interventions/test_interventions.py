@@ -124,6 +124,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "residual-connections",
         "restore-checkpoint",
         "separate-log-folders",
+        "shuffle-data",
         "skip-bad-batches",
         "stop-and-keep-best",
         "training-mode",
