@@ -45,6 +45,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("separate_log_folders", "SeparateLogFolders"),
     ("shuffle_data", "ShuffleData"),
     ("skip_bad_batches", "SkipBadBatches"),
+    ("smaller_batch", "SmallerBatch"),
     ("stop_and_keep_best", "StopAndKeepBest"),
     ("training_mode", "TrainingMode"),
     ("use_bfloat16", "UseBfloat16"),

@@ -24,6 +24,8 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("loss.wrong_loss_input", "WrongLossInput"),
     ("gradients.vanishing_gradients", "VanishingGradients"),
     ("gradients.exploding_gradients", "ExplodingGradients"),
+    ("gradients.gradient_noise_dominates", "GradientNoiseDominates"),
+    ("gradients.batch_larger_than_needed", "BatchLargerThanNeeded"),
     ("updates.stale_gradients", "StaleGradients"),
     ("updates.symmetric_initialisation", "SymmetricInitialisation"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),

@@ -126,6 +126,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "separate-log-folders",
         "shuffle-data",
         "skip-bad-batches",
+        "smaller-batch",
         "stop-and-keep-best",
         "training-mode",
         "use-bfloat16",
