@@ -320,7 +320,7 @@ def test_probes_that_break_on_one_rank_hold_up_nobody_and_rank_0_says_why(tmp_pa
     assert len(found["train/loss"]) == 43
     assert second.printed == ""
     assert "rank 1 does not tell what it should: " in first.printed
-    assert "'str' object has no attribute 'held'" in first.printed
+    assert "'str' object has no attribute" in first.printed
 
 
 def ask_at_every_step():
