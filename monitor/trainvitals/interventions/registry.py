@@ -35,6 +35,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("overfit_one_batch", "OverfitOneBatch"),
     ("pass_logits", "PassLogits"),
     ("profile_slow_steps", "ProfileSlowSteps"),
+    ("own_all_parameters", "OwnAllParameters"),
     ("raise_batch_size", "RaiseBatchSize"),
     ("raise_learning_rate", "RaiseLearningRate"),
     ("recycle_units", "RecycleUnits"),

@@ -26,6 +26,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("gradients.exploding_gradients", "ExplodingGradients"),
     ("gradients.gradient_noise_dominates", "GradientNoiseDominates"),
     ("gradients.batch_larger_than_needed", "BatchLargerThanNeeded"),
+    ("updates.parameters_not_updated", "ParametersNotUpdated"),
     ("updates.stale_gradients", "StaleGradients"),
     ("updates.symmetric_initialisation", "SymmetricInitialisation"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),

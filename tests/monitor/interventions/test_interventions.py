@@ -116,6 +116,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "overfit-one-batch",
         "pass-logits",
         "profile-slow-steps",
+        "own-all-parameters",
         "raise-batch-size",
         "raise-learning-rate",
         "recycle-units",
