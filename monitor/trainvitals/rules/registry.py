@@ -31,6 +31,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("updates.symmetric_initialisation", "SymmetricInitialisation"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),
     ("activations.dead_units", "DeadUnits"),
+    ("activations.activation_growth", "ActivationGrowth"),
     ("activations.attention_collapse", "AttentionCollapse"),
     ("activations.attention_logit_growth", "AttentionLogitGrowth"),
     ("activations.output_logit_drift", "OutputLogitDrift"),

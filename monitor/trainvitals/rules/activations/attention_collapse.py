@@ -79,7 +79,7 @@ class AttentionCollapse(Rule[Attention]):
     so that the number of keys need not be known. Below `smallest_share` of it, at the last five records at least and
     over 2 % of the run or more, the attention has collapsed. Sharp attention can be what the task asks for; therefore
     the largest logit must have reached `hard_logit` as well, or the loss have become worse. A loss that lost a third
-    of its level since makes it a note.
+    of its level since shows that the task wants it so.
 
     False alarms
     ------------
@@ -158,9 +158,9 @@ class AttentionCollapse(Rule[Attention]):
         loss = measurement.loss
         hard = [each for each in collapsed if each.logit is not None and each.logit >= limits["hard_logit"]]
         worse = loss is not None and loss.worse
-        if not (hard or worse):
-            return []
         excused = loss is not None and loss.gained >= EXCUSING_GAIN
+        if excused or not (hard or worse):
+            return []
         first = min(collapsed, key=lambda each: each.step)
         worst = min(collapsed, key=lambda each: each.share)
         names = tuple(each.layer for each in collapsed[:NAMED_LAYERS])
@@ -188,7 +188,7 @@ class AttentionCollapse(Rule[Attention]):
             evidence.append(loss.evidence())
         return [
             self.finding(
-                Severity.INFO if excused else Severity.WARNING,
+                Severity.WARNING,
                 0.95 if hard and worse else 0.9 if hard else 0.75,
                 f"the attention of {where} has collapsed since step {first.record_step:,}",
                 first_step=first.step,

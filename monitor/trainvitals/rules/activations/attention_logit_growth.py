@@ -82,7 +82,7 @@ class AttentionLogitGrowth(Rule[LogitGrowth]):
     Of the largest logit of each layer, as recorded of a sample of the queries, the running median is taken. It must be
     above `large_logit` at the last five records at least and over 2 % of the run, be `smallest_growth` times what the
     layer began with (counted from 1 where that is less), and either still grow, its last quarter a tenth above the
-    third one, or have made the loss worse. Between 50 and `large_logit` growing logits are a note.
+    third one, or have made the loss worse.
 
     False alarms
     ------------
@@ -149,17 +149,18 @@ class AttentionLogitGrowth(Rule[LogitGrowth]):
         grown = [
             growth
             for growth in measurement.layers
-            if growth.factor >= limits["smallest_growth"] and (growth.pace >= STILL_GROWING or worse)
+            if growth.late >= limits["large_logit"]
+            and growth.factor >= limits["smallest_growth"]
+            and (growth.pace >= STILL_GROWING or worse)
         ]
         if not grown:
             return []
         largest = max(grown, key=lambda growth: growth.late)
-        large = largest.late >= limits["large_logit"]
         names = tuple(growth.layer for growth in grown[:NAMED_LAYERS])
         return [
             self.finding(
-                Severity.WARNING if large else Severity.INFO,
-                0.9 if large and worse else 0.75,
+                Severity.WARNING,
+                0.9 if worse else 0.75,
                 f"the largest attention logit of {largest.layer} has grown from {largest.past:.3g} to "
                 f"{largest.late:.3g}" + (" and still grows" if largest.pace >= STILL_GROWING else ""),
                 first_step=min(growth.step for growth in grown),

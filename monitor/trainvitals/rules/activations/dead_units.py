@@ -84,7 +84,7 @@ class DeadUnits(Rule[Deaths]):
     ------------------
     Each layer is judged over its own records. It is dead where every sampled output was zero at the last five records
     at least, over 2 % of the run or more. That is a warning where the layer had been alive, unless the loss has lost a
-    third of its level since (then the layer is not needed, which is a note), or where it never was and the loss has not
+    third of its level since (then the layer is not needed), or where it never was and the loss has not
     moved either.
 
     Short of that, nearly all outputs must be zero (`nearly_all_zero`) or many units dormant (`many_dormant`, against
@@ -187,9 +187,10 @@ class DeadUnits(Rule[Deaths]):
         loss = deaths.loss["entirely"]
         missed = loss is None or loss.gained < EXCUSING_GAIN
         hurts = missed if died else loss is not None and loss.stuck_at_start
+        if not hurts:
+            return []
         certain = loss is not None and (loss.worse or loss.stuck_at_start)
-        severity = Severity.WARNING if hurts else Severity.INFO
-        return [self._found(deaths, died or layers, severity, 0.97 if certain else 0.85, loss, NONE_ALIVE)]
+        return [self._found(deaths, died or layers, 0.97 if certain else 0.85, loss, NONE_ALIVE)]
 
     def _in_part(self, deaths: Deaths, layers: Sequence[Death], group: str, limit: float) -> list[Finding]:
         loss = deaths.loss[group]
@@ -198,13 +199,12 @@ class DeadUnits(Rule[Deaths]):
         never_learnt = group == "mostly" and all(death.from_start for death in layers) and loss.stuck_at_start
         if not (loss.worse or never_learnt):
             return []
-        return [self._found(deaths, layers, Severity.WARNING, 0.75, loss, limit, group)]
+        return [self._found(deaths, layers, 0.75, loss, limit, group)]
 
     def _found(
         self,
         deaths: Deaths,
         layers: Sequence[Death],
-        severity: Severity,
         confidence: float,
         loss: LossSince | None,
         limit: float,
@@ -222,7 +222,7 @@ class DeadUnits(Rule[Deaths]):
         since = ", from the start" if first.from_start else f" since step {first.record_step:,}"
         was = "" if worst.before is None else f"; {worst.before:.0%} before"
         return self.finding(
-            severity,
+            Severity.WARNING,
             confidence,
             what + since,
             first_step=first.step,
