@@ -8,7 +8,7 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals.maths.noise import difference_noise_sd
-from trainvitals.model import Finding, Series, Verify
+from trainvitals.model import Finding, Run, Series, Verify
 from trainvitals.view import LossCurve, RunView
 
 RECENT_SHARE = 0.1
@@ -50,6 +50,12 @@ def rate_now(view: RunView) -> float | None:
     rate = view.learning_rate
     positive = np.empty(0) if rate is None else rate.value[rate.value > 0]
     return float(positive[-1]) if len(positive) else None
+
+
+def setting(run: Run, name: str) -> float | None:
+    """A number among the settings of the run."""
+    value = run.hyper_parameters.get(name)
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
 def peak_rate(view: RunView) -> float | None:

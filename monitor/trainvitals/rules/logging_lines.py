@@ -16,3 +16,4 @@ GRADIENT_NORM_OF_EACH_LAYER = (
 )
 WATCH = ACTIVATIONS = "vitals = trainvitals.watch(model, optimizer)"
 ALL_SIGNALS = 'vitals = trainvitals.watch(model, optimizer, signals="full")'
+CLIP = "vitals.clip_grad_norm_(model.parameters(), max_norm)"

@@ -1,1 +1,1 @@
-"""Rules about updates: whether every parameter is trained, and from which start."""
+"""Rules about updates: whether every parameter is trained, from which start, and in steps of what size."""
