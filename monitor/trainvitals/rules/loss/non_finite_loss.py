@@ -80,6 +80,7 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
         "not-learning",
         "overfitting",
         "exploding-gradients",
+        "non-finite-gradients",
         "vanishing-gradients",
     )
     interventions = (

@@ -1,0 +1,1 @@
+"""Rules about numbers that leave the range of their format."""
