@@ -1,0 +1,101 @@
+"""The period of the training loss, as two rules need it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainvitals.maths.period import find_period
+from trainvitals.view import RunView
+
+SMALLEST_SHARE, SHARE_TIMES_POINTS = 0.25, 40.0
+"""Of the variance that the phase must explain, at least the second over the points: the best of all periods explains
+up to 25 / N of N values of noise."""
+
+SMALLEST_AGREEMENT = 0.4
+"""Correlation of the profiles of any two thirds: a rhythm of the training itself drifts, the order of data does not."""
+
+STEEPER = 2.0
+"""Times the steepest rise, by which the steepest fall is a step down, and not one tooth of a saw."""
+
+RAMP_SHARE = 0.6
+"""Of the profile's variance that a line from step to step explains."""
+
+SMOOTH, SMOOTH_TIMES_BINS = 0.3, 2.5
+"""Correlation of neighbouring places of a cycle, at least the second over the root of their number: that of noise, of
+which one in a hundred and sixty exceeds it. Neighbours that differ as much as others are random batches."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossPeriod:
+    """A period that the training loss has.
+
+    Args:
+        tag: of the loss. steps: length of the period. cycles: how many were seen.
+        share, agreement: as in ``Period``.
+        swing: from the lowest to the highest phase, over the level of the loss.
+        by_rate: the share of the learning rate's variance that the same period explains.
+        steps_down: flat or slowly rising against the trend, with a step down once a period: examples that are
+            remembered from the epoch before.
+        smooth: neighbouring places of the cycle are alike: the data change slowly within it. Where they are not, random
+            batches come again in the same order, and only the noise of the loss repeats.
+        first_step, last_step: of the loss since its last restart.
+    """
+
+    tag: str
+    steps: float
+    cycles: float
+    share: float
+    agreement: float
+    swing: float
+    by_rate: float
+    steps_down: bool
+    smooth: bool
+    first_step: int
+    last_step: int
+
+    def is_harmful(self, limits: Mapping[str, float]) -> bool:
+        """Whether the loss swings visibly, and because what it is shown changes."""
+        return self.swing >= limits["smallest_swing"] and self.smooth and not self.steps_down
+
+
+def loss_period(view: RunView) -> LossPeriod | None:
+    """The period of the training loss since its last restart; None where it has none that stands out."""
+    loss, rate = view.train_loss, view.learning_rate
+    if loss is None or not view.signals.supervised:
+        return None
+    curve = loss.curve.take(loss.curve.step >= max(loss.restarts, default=np.iinfo(np.int64).min))
+    value = np.asarray(curve.value, dtype=np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        period = find_period(value)
+    if period is None or not np.isfinite(period.profile).all():
+        return None
+    enough = period.share >= max(SMALLEST_SHARE, SHARE_TIMES_POINTS / period.points)
+    level = abs(float(np.median(value[period.first :])))
+    if not enough or period.agreement < SMALLEST_AGREEMENT or not level > 0:
+        return None
+    spacing = (int(curve.step[-1]) - int(curve.step[0])) / (len(curve) - 1)
+    by_rate = 0.0 if rate is None else period.explains(np.interp(curve.step, rate.step, rate.value))
+    return LossPeriod(
+        tag=loss.tag,
+        steps=period.length * spacing,
+        cycles=(len(value) - period.first) / period.length,
+        share=period.share,
+        agreement=period.agreement,
+        swing=period.swing / level,
+        by_rate=by_rate,
+        steps_down=_steps_down(period.profile),
+        smooth=period.smoothness >= max(SMOOTH, SMOOTH_TIMES_BINS / period.bins**0.5),
+        first_step=int(curve.step[0]),
+        last_step=int(curve.step[-1]),
+    )
+
+
+def _steps_down(profile: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
+    change = np.diff(np.append(profile, profile[0]))
+    after = np.roll(profile, -int(np.argmin(change)) - 1)
+    if -change.min() < STEEPER * change.max():
+        return False
+    return float(np.corrcoef(after, np.arange(len(after)))[0, 1]) ** 2 >= RAMP_SHARE
