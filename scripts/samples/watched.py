@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from samples.data import Data
 
 STEP_TIME_S = 0.04
+DATA_TIME_S = 0.002
 SIGNALS = [kind.name for kind in STANDARD if kind is not Memory]
 """The memory of the process is the only signal that is not of the training."""
 _EVENT_FILE = re.compile(r"(events\.out\.tfevents\.\d+)\..*")
@@ -74,13 +75,14 @@ class Watched:
         for step in range(first, last):
             inputs, targets = tensors(self.batches(step))
             loss = self.loss(self.model(inputs), targets)
+            CLOCK.advance(STEP_TIME_S - DATA_TIME_S)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
             if self.scheduler is not None:
                 self.scheduler.step()
             vitals.log(loss=loss)
-            CLOCK.advance(STEP_TIME_S)
+            CLOCK.advance(DATA_TIME_S)
             if self.held_out is not None and step % self.validate_every == self.validate_every - 1:
                 vitals.log_validation(**self._validation(*tensors(self.held_out)))
 
