@@ -74,7 +74,7 @@ class GradientNoiseDominates(Rule[NoiseAtRest]):
     code = "GRD004"
     name = "gradient-noise-dominates"
     summary = "The gradient of a batch is mostly noise, and the loss stands still."
-    reads = READS
+    reads = (*READS, "train_loss", "val_loss", "learning_rate")
     thresholds = (
         Threshold(
             "smallest_ratio",
@@ -100,10 +100,9 @@ class GradientNoiseDominates(Rule[NoiseAtRest]):
     def measure(self, view: RunView) -> NoiseAtRest | NotEnough:
         if not view.signals.supervised:
             return NotEnough()
-        noise = noise_and_batch(view)
+        noise, rate, progress = noise_and_batch(view), view.learning_rate, view.progress
         if noise is None:
             return NotEnough(("gradient_noise_scale",), BATCH_LINE)
-        rate, progress = view.learning_rate, view.progress
         peak = 0.0 if rate is None else float(rate.value.max())
         return NoiseAtRest(
             noise=noise,

@@ -12,11 +12,8 @@ from trainvitals import tags
 from trainvitals.model import Series
 from trainvitals.view import RunView
 
-READS = (
-    *(tags.GRADIENT_NOISE_SCALE, tags.GRADIENT_NOISE_SCALE_PROXY, tags.GRADIENT_COSINE, tags.SAMPLES),
-    *("train_loss", "val_loss", "learning_rate"),
-)
-"""All that is asked for here, and for whether the loss stands still."""
+READS = (tags.GRADIENT_NOISE_SCALE, tags.GRADIENT_NOISE_SCALE_PROXY, tags.GRADIENT_COSINE, tags.SAMPLES)
+"""All that is asked for here."""
 
 LATE = 0.5
 """The second half of the run: the noise scale rises as the loss falls (McCandlish et al. 2018, section 3.4)."""

@@ -96,7 +96,7 @@ class LossScaleCollapse(Rule[Scale]):
     interventions = ("use-bfloat16", "clip-gradients", "lower-learning-rate")
 
     def measure(self, view: RunView) -> Scale | NotEnough:
-        scale = view.recorded(tags.LOSS_SCALE)
+        scale, counted = view.recorded(tags.LOSS_SCALE), view.recorded(tags.SKIPPED_STEPS)
         scale = None if scale is None else scale.finite()
         if scale is None or len(scale) == 0:
             # Most trainings have no loss scale, and lack nothing.
@@ -104,7 +104,7 @@ class LossScaleCollapse(Rule[Scale]):
         if len(scale) < FEWEST_RECORDS:
             return NotEnough((f"loss_scale at {FEWEST_RECORDS} steps or more",), SCALE_LINE)
         middle = int(scale.step[0] + LATE * (scale.step[-1] - scale.step[0]))
-        skipped = _skipped(view, scale, middle)
+        skipped = _skipped(scale, counted, middle)
         value = np.asarray(scale.value, np.float64)
         below = begin_of_tail(value < SMALLEST_SCALE)
         lasts = below is not None and len(value) - below >= LASTING_RECORDS
@@ -154,9 +154,8 @@ class LossScaleCollapse(Rule[Scale]):
         return Evidence(text, signal=measurement.tag, value=measurement.rate, threshold=limits["largest_rate"])
 
 
-def _skipped(view: RunView, scale: Series, middle: int) -> float:
+def _skipped(scale: Series, counted: Series | None, middle: int) -> float:
     """Updates skipped after the middle: as counted, else the halvings that the records show."""
-    counted = view.recorded(tags.SKIPPED_STEPS)
     counted = None if counted is None else counted.finite()
     if counted is not None and len(counted):
         late: NDArray[np.float64] = np.interp([middle, scale.step[-1]], counted.step, counted.value)

@@ -86,10 +86,9 @@ class LowPrecisionOverflow(Rule[Headroom]):
     interventions = ("use-bfloat16", "lower-learning-rate")
 
     def measure(self, view: RunView) -> Headroom | NotEnough:
-        why = _computes_in_float16(view)
+        why, largest = _computes_in_float16(view), view.layers("activation_abs_max")
         if why is None:
             return NotEnough()
-        largest = view.layers("activation_abs_max")
         if largest is None or len(largest) < RECORDS:
             return NotEnough(("activation_abs_max of each layer",), ACTIVATION_LINE)
         levels = {}
