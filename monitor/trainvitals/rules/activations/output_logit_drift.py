@@ -25,11 +25,11 @@ more (science notes: a mis-scaled head) is not one of these outputs, or not one 
 FIRST_LOSSES = 3
 """Steps after which even a fast training has not learnt half a nat."""
 
-LAST_PART = 4
-"""The last quarter of the records, in which the drift must go on."""
+BEGUN, DONE = 0.1, 0.9
+"""Shares of the shift between which its pace is measured, so that a rest before or after does not count."""
 
-STILL_DRIFTING = 0.25
-"""Of the mean pace, in the last quarter: below, the outputs have found their level."""
+ONSET_NATS = 1.0
+"""A shift that is for good: a nat is many times what the mean over a sample of rows wavers by."""
 
 NATS_PER_STEPS = 1000
 
@@ -40,14 +40,13 @@ class Drift:
 
     Args:
         shift: by how many nats all logits moved alike since the start: what log Z and the mean logit have in common.
-        pace: of that, nats in a thousand steps; late_pace: in the last quarter, along the same direction.
+        pace: of that, nats in a thousand steps, while it was made.
         log_z, mean: at the end. first_log_z: at the start.
-        step: since when a tenth of the shift was made.
+        step: since when it is more than a nat.
     """
 
     shift: float
     pace: float
-    late_pace: float
     log_z: float
     first_log_z: float
     mean: float
@@ -60,7 +59,7 @@ class OutputLogitDrift(Rule[Drift]):
 
     What it finds
     -------------
-    Logits that move away from zero all together, on and on, with the step since when.
+    Logits that have moved away from zero all together, with the step since when.
 
     Why it matters
     --------------
@@ -73,14 +72,14 @@ class OutputLogitDrift(Rule[Drift]):
     From log Z and from the sum of the outputs of a row, both recorded. The number of outputs follows from the start,
     where log Z is its logarithm; so does that the outputs are logits of the loss, which then begins at log Z too. The
     shift is the smaller one of the changes of log Z and of the mean output, where both go the same way: a network that
-    becomes confident raises log Z and lowers the mean. It must exceed `smallest_shift` and `smallest_pace`, and go on
-    in the last quarter of the records.
+    becomes confident raises log Z and lowers the mean. It must exceed `smallest_shift`, and `smallest_pace` while
+    it is made.
 
     False alarms
     ------------
-    Rare tokens of a language model are pushed down and pull the mean with them, but not log Z. A drift that comes to
-    rest is not reported. Where the outputs are numbers to be regressed, or where the training began from a trained
-    model, nothing is judged.
+    Rare tokens of a language model are pushed down and pull the mean with them, but not log Z. In single precision
+    outputs far from zero do no harm yet. Where the outputs are numbers to be regressed, or where the training began
+    from a trained model, nothing is judged.
 
     What to try
     -----------
@@ -129,15 +128,14 @@ class OutputLogitDrift(Rule[Drift]):
 
     def judge(self, measurement: Drift, limits: Mapping[str, float]) -> list[Finding]:
         shift, pace = abs(measurement.shift), abs(measurement.pace)
-        goes_on = measurement.late_pace >= STILL_DRIFTING * pace
-        if shift < limits["smallest_shift"] or pace < limits["smallest_pace"] or not goes_on:
+        if shift < limits["smallest_shift"] or pace < limits["smallest_pace"]:
             return []
         way = "up" if measurement.shift > 0 else "down"
         return [
             self.finding(
                 Severity.WARNING,
                 0.9 if shift >= 2 * limits["smallest_shift"] else 0.75,
-                f"all outputs have drifted {way} together by {shift:.3g} nats and still do",
+                f"all outputs have drifted {way} together by {shift:.3g} nats",
                 first_step=measurement.step,
                 last_step=measurement.last_step,
                 evidence=(
@@ -150,8 +148,7 @@ class OutputLogitDrift(Rule[Drift]):
                         step=measurement.step,
                     ),
                     Evidence(
-                        f"that is {pace:.3g} nats in {NATS_PER_STEPS:,} steps, {measurement.late_pace:.3g} in the last "
-                        "quarter of the run",
+                        f"that is {pace:.3g} nats in {NATS_PER_STEPS:,} steps",
                         signal=tags.OUTPUT_ROW_SUM,
                         value=pace,
                         threshold=limits["smallest_pace"],
@@ -175,19 +172,21 @@ def _drift(step: NDArray[np.int64], log_z: NDArray[np.float64], mean: NDArray[np
     common = np.where(same_way, np.sign(change_z) * np.minimum(np.abs(change_z), np.abs(change_mean)), 0.0)
     shift = float(np.median(common[-FEWEST_RECORDS:]))
     sign = 1.0 if shift >= 0 else -1.0
-    begun = np.flatnonzero(sign * common < 0.1 * abs(shift))
-    begin = min(int(begun[-1]) + 1 if len(begun) else 0, len(step) - 1)
-    thousands = max(float(step[-1] - step[begin]), 1.0) / NATS_PER_STEPS
-    quarter = len(step) - max(FEWEST_RECORDS, len(step) // LAST_PART)
-    before_last = float(np.median(common[quarter : quarter + FEWEST_RECORDS]))
-    late = max(float(step[-1] - step[quarter]), 1.0) / NATS_PER_STEPS
+    begin, end = (_index_since(sign * common >= share * abs(shift)) for share in (BEGUN, DONE))
+    onset = _index_since(sign * common >= min(ONSET_NATS, BEGUN * abs(shift)))
+    thousands = max(float(step[end] - step[begin]), 1.0) / NATS_PER_STEPS
     return Drift(
         shift=shift,
-        pace=(shift - float(common[begin])) / thousands,
-        late_pace=sign * (shift - before_last) / late,
+        pace=(DONE - BEGUN) * shift / thousands,
         log_z=float(np.median(log_z[-FEWEST_RECORDS:])),
         first_log_z=float(log_z[0]),
         mean=float(np.median(mean[-FEWEST_RECORDS:])),
-        step=int(step[begin - 1]) + 1 if begin else int(step[0]),
+        step=int(step[onset - 1]) + 1 if onset else int(step[0]),
         last_step=int(step[-1]),
     )
+
+
+def _index_since(holds: NDArray[np.bool_]) -> int:
+    """Index of the first record after the last at which it does not hold."""
+    broken = np.flatnonzero(~holds)
+    return min(int(broken[-1]) + 1, len(holds) - 1) if len(broken) else 0
