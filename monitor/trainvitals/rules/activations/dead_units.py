@@ -10,7 +10,7 @@ import numpy as np
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.activations.layer_records import LayerRecords, not_recorded, records_of
-from trainvitals.rules.activations.loss_since import EXCUSING_GAIN, LossSince, loss_since
+from trainvitals.rules.activations.loss_since import LossSince, loss_since
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -83,9 +83,8 @@ class DeadUnits(Rule[Deaths]):
     How it is detected
     ------------------
     Each layer is judged over its own records. It is dead where every sampled output was zero at the last five records
-    at least, over 2 % of the run or more. That is a warning where the layer had been alive, unless the loss has lost a
-    third of its level since (then the layer is not needed), or where it never was and the loss has not
-    moved either.
+    at least, over 2 % of the run or more. It is reported where the layer had been alive and the loss became worse when
+    it died, or where it never was alive and the loss has not moved either: what blocks a network shows in the loss.
 
     Short of that, nearly all outputs must be zero (`nearly_all_zero`) or many units dormant (`many_dormant`, against
     the layer's mean), clearly more than in the layer's own past, and the loss must have become worse since.
@@ -94,7 +93,8 @@ class DeadUnits(Rule[Deaths]):
     ------------
     Sparse layers: 50 to 90 % zeros, and a share of dormant units that was there from the start, are healthy in ReLU
     networks and not reported. Sparse autoencoders and mixtures of experts, whose units wait for their examples. A
-    branch that is skipped at random (stochastic depth) is zero now and then, not at every record.
+    branch that is skipped at random (stochastic depth) is zero now and then, not at every record; one that is dead in a
+    network that learns around it is missed on purpose.
 
     What to try
     -----------
@@ -185,12 +185,10 @@ class DeadUnits(Rule[Deaths]):
             return []
         died = [death for death in layers if not death.from_start]
         loss = deaths.loss["entirely"]
-        missed = loss is None or loss.gained < EXCUSING_GAIN
-        hurts = missed if died else loss is not None and loss.stuck_at_start
+        hurts = (loss is None or loss.worse) if died else (loss is not None and loss.stuck_at_start)
         if not hurts:
             return []
-        certain = loss is not None and (loss.worse or loss.stuck_at_start)
-        return [self._found(deaths, died or layers, 0.97 if certain else 0.85, loss, NONE_ALIVE)]
+        return [self._found(deaths, died or layers, 0.75 if loss is None else 0.97, loss, NONE_ALIVE)]
 
     def _in_part(self, deaths: Deaths, layers: Sequence[Death], group: str, limit: float) -> list[Finding]:
         loss = deaths.loss[group]
