@@ -36,6 +36,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("updates.adam_epsilon_dominates", "AdamEpsilonDominates"),
     ("updates.weight_decay_dominates", "WeightDecayDominates"),
     ("updates.symmetric_initialisation", "SymmetricInitialisation"),
+    ("updates.poor_initialisation", "PoorInitialisation"),
     ("updates.training_in_eval_mode", "TrainingInEvalMode"),
     ("activations.dead_units", "DeadUnits"),
     ("activations.saturated_activations", "SaturatedActivations"),

@@ -76,10 +76,11 @@ class ParametersNotUpdated(Rule[Trained]):
     ------------
     Parameters that are frozen by `requires_grad_(False)`, from the start or later, are not counted. Copies that are
     moved by other means (called target, teacher, ema or alike, or seen to change) are an information, as are a few
-    parameters without gradient behind the first layer, such as a head that is not used, and a single one that does not
-    move. Experts and heads that take turns have a changing set. Layers at the input side that no optimizer owns may be
-    meant to be frozen: that is told with less confidence, because freezing them would save their gradients. A model
-    that was given all but one of its optimizers to watch gets a false alarm: watch them all.
+    parameters without gradient behind the first layer, such as a head that is not used, and a single one that does
+    not move. Parameters that do not move because their gradient is a thousandth of the others' are left to vanishing-
+    gradients. Experts and heads that take turns have a changing set. Layers at the input side that no optimizer owns
+    may be meant to be frozen: that is told with less confidence, because freezing them would save their gradients. A
+    model that was given all but one of its optimizers to watch gets a false alarm: watch them all.
 
     What to try
     -----------
@@ -134,7 +135,7 @@ class ParametersNotUpdated(Rule[Trained]):
     def judge(self, measurement: Trained, limits: Mapping[str, float]) -> list[Finding]:
         faults = [*_still(measurement.signs)]
         if measurement.records >= limits["fewest_records"]:
-            faults += [_fault(part, limits) for part in measurement.parts]
+            faults += [_fault(part, limits) for part in measurement.parts if not part.starves]
         if not faults:
             return []
         # One event is one finding: an optimizer of another model owns nothing, and what it owns gets no gradient.

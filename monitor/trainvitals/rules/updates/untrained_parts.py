@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainvitals import tags
 from trainvitals.model import LayerSeries, Series
@@ -20,6 +21,10 @@ KINDS: tuple[tuple[Kind, str], ...] = (
     ("no gradient", tags.NO_GRADIENT),
     ("not moved", tags.NOT_MOVED),
 )
+STARVED = 1e-3
+"""Of the gradients of the others: what the rule vanishing-gradients calls vanishing. In 32 bits such an update is often
+lost in rounding; a reason to look at the gradient and not at the wiring."""
+
 _COPY = re.compile(r"(?:^|[._])(?:target|teacher|ema|swa|momentum|reference|ref|frozen|old|averaged)(?:[._]|$)", re.I)
 
 
@@ -33,6 +38,7 @@ class Part:
         first_step: from which on.
         leads: they are the parameters at the input side of the model, a weight among them.
         is_copy: their names say that they follow other parameters. moves: they were seen to change.
+        starves: they do not move because their gradient is next to nothing, which is no fault of the wiring.
     """
 
     kind: Kind
@@ -44,6 +50,7 @@ class Part:
     leads: bool
     is_copy: bool
     moves: bool
+    starves: bool
 
     @property
     def share(self) -> float:
@@ -95,6 +102,7 @@ def _part(view: RunView, layers: _Layers, kind: Kind, counted: Series) -> Part |
         leads=leading,
         is_copy=bool(names) and all(_COPY.search(name) for name in names),
         moves=kind == "unowned" and _move(layers.similarity, names),
+        starves=kind == "not moved" and _starve(layers, names, first_step),
     )
 
 
@@ -123,3 +131,25 @@ def _move(similarity: LayerSeries | None, names: tuple[str, ...]) -> bool:
     columns = [index for index, name in enumerate(similarity.layers) if name in modules]
     values = [column[np.isfinite(column)] for column in similarity.value[:, columns].T]
     return any(len(np.unique(value)) > 1 for value in values)
+
+
+def _starve(layers: _Layers, names: tuple[str, ...], first_step: int) -> bool:
+    """Whether the gradients of these parameters are far smaller, for their weights, than those of the others."""
+    gradients, weights = layers.gradients, layers.weights
+    if gradients is None or weights is None:
+        return False
+    both = [name for name in gradients.layers if name in weights.layers]
+    size = _medians(gradients, both, first_step) / np.maximum(_medians(weights, both, first_step), np.finfo(float).tiny)
+    these = np.array([name in names for name in both], bool)
+    known = np.isfinite(size)
+    if not (these & known).any() or not (~these & known).any():
+        return False
+    return bool(np.median(size[these & known]) < STARVED * np.median(size[~these & known]))
+
+
+def _medians(found: LayerSeries, names: list[str], first_step: int) -> NDArray[np.float64]:
+    late = found.value[found.step >= first_step][:, [found.layers.index(name) for name in names]]
+    known = np.isfinite(late).any(axis=0)
+    medians = np.full(len(names), np.nan)
+    medians[known] = np.nanmedian(np.where(np.isfinite(late[:, known]), late[:, known], np.nan), axis=0)
+    return medians

@@ -117,6 +117,20 @@ def test_a_single_parameter_that_does_not_move_may_be_held_by_a_limit(count, sev
     assert (finding.severity, finding.layers) == (severity, NAMES[4 : 4 + count])
 
 
+@pytest.mark.parametrize(("share", "found"), [(1e-6, False), (1e-2, True)])
+def test_what_does_not_move_for_want_of_a_gradient_is_left_to_vanishing_gradients(share, found):
+    view = view_of({tags.NOT_MOVED: 6.0}, still=NAMES[:6])
+    series = dict(view.run.series)
+    for name in NAMES[:6]:
+        tag = f"grad_norm/{name}"
+        series[tag] = replace(series[tag], value=series[tag].value * share)
+    starved = RunView(replace(view.run, series=series), view.signals)
+    measured = RULE.measure(starved)
+    assert not isinstance(measured, NotEnough)
+    assert bool(RULE.judge(measured, RULE.limits({}))) is found
+    assert RULE.rule_out(measured, RULE.limits({})) is None
+
+
 def test_what_sets_in_later_is_dated():
     (finding,) = findings(RULE, view_of({tags.NOT_MOVED: np.where(STEPS >= 200, 6.0, 0.0)}))
     assert finding.first_step == 200
