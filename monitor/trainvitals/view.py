@@ -14,6 +14,7 @@ from trainvitals.maths.foreign_row import last_row
 from trainvitals.model import LayerSeries, Progress, Reason, Restart, Run, Series, Verdict
 
 if TYPE_CHECKING:
+    from trainvitals.maths.spikes import Spike
     from trainvitals.progress import Assessment
     from trainvitals.signals import Signals
 
@@ -55,6 +56,7 @@ class RunView:
         self.run = run
         self.signals = signals
         self._assessments: dict[str, Assessment] = {}
+        self._spikes: dict[str, tuple[Spike, ...]] = {}
         self._layers: dict[str, LayerSeries] = {}
 
     @cached_property
@@ -124,6 +126,14 @@ class RunView:
                 breaks=loss.restarts,
             )
         return self._assessments[loss.tag]
+
+    def spikes(self, loss: LossCurve) -> tuple[Spike, ...]:
+        """The short upward excursions of this loss, in order."""
+        from trainvitals.maths.spikes import find_spikes
+
+        if loss.tag not in self._spikes:
+            self._spikes[loss.tag] = find_spikes(loss.curve.step, loss.curve.value, breaks=loss.restarts)
+        return self._spikes[loss.tag]
 
     @cached_property
     def judged_loss(self) -> LossCurve | None:

@@ -110,6 +110,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "log-more-often",
         "log-the-loss",
         "longer-warmup",
+        "look-at-batches",
         "lower-adam-beta2",
         "lower-adam-epsilon",
         "lower-learning-rate",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainvitals.maths.spikes import Recovery, Spike, find_spikes
+from trainvitals.maths.spikes import Recovery, Spike
 from trainvitals.maths.towering import find_towering
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
@@ -167,7 +167,7 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
 def _spikes_of(loss: LossCurve, view: RunView, *, alarming: bool) -> Spikes:
     """Without those that a raised learning rate explains; only those that dwarf the past where they cannot alarm."""
     curve, rate = loss.curve, view.learning_rate
-    found = find_spikes(curve.step, curve.value, breaks=loss.restarts) if alarming else ()
+    found = view.spikes(loss) if alarming else ()
     towering = find_towering(curve.step, curve.value, breaks=loss.restarts)
     alone = [spike for spike in towering if not any(_overlap(spike, other) for other in found)]
     spikes = tuple(
