@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from trainvitals import tags
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.rules.updates.outcome import Outcome, outcome_of
 from trainvitals.rules.updates.sizes import is_adam, update_sizes
-from trainvitals.rules.updates.small_updates import FEWEST, clipping
+from trainvitals.rules.updates.small_updates import FEWEST, clipping, while_open
 from trainvitals.view import RunView
 
 
@@ -22,15 +24,14 @@ class Clipping:
     Args:
         share: of the steps that were clipped. kept: what is left of the median gradient.
         adam: the optimizer makes up for the size of the gradient; None where unknown.
-        reach: share of its size by which all updates together can have moved the median weight matrix; None where
-            not recorded.
+        ratio: update over weights of the median matrix while the rate is open; None where too few were recorded.
         loss: what became of it; None with too few points. first_step: of the records.
     """
 
     share: float
     kept: float
     adam: bool | None
-    reach: float | None
+    ratio: float | None
     loss: Outcome | None
     first_step: int
 
@@ -51,9 +52,9 @@ class ClippingSaturated(Rule[Clipping]):
     How it is detected
     ------------------
     At least `smallest_share` of the steps are clipped, and the median norm after clipping is below `largest_kept` of
-    that before. For a warning the loss has gained less than `smallest_gain` of its first level, and, where updates were
-    recorded, all of them together could have moved the median weight matrix by no more than `largest_reach` of its
-    size.
+    that before. For a warning the loss has gained less than `smallest_gain` of its first level; or, where updates were
+    recorded, less than `smallest_gain_unmoved`, and the update of the median weight matrix is below `largest_ratio` of
+    its size while the rate is at 30 % of its peak or more.
 
     False alarms
     ------------
@@ -81,6 +82,7 @@ class ClippingSaturated(Rule[Clipping]):
         "val_loss",
         "per_layer.update_ratio",
         "per_layer.weight_norm",
+        "learning_rate",
     )
     thresholds = (
         Threshold(
@@ -97,10 +99,16 @@ class ClippingSaturated(Rule[Clipping]):
         ),
         Threshold("smallest_gain", 0.05, "Of its first level; what has gained more is slow, not stuck.", "convention"),
         Threshold(
-            "largest_reach",
-            0.1,
-            "Of the size of the median matrix, over the run: training from scratch moves by about its size or more.",
-            "the clean trainings of the exam reach 0.2 to 5",
+            "smallest_gain_unmoved",
+            0.5,
+            "The same where the weights are known to move too slowly: most of the loss is still there.",
+            "convention",
+        ),
+        Threshold(
+            "largest_ratio",
+            1e-4,
+            "Who clips every step on purpose chooses a rate that makes up for it, and has updates of the usual size.",
+            "Karpathy, CS231n notes: about 1e-3 is usual, 1e-4 is low",
         ),
     )
     absorbs = ("plateau", "not-learning", "vanishing-gradients", "learning-rate-too-low", "updates-too-small")
@@ -109,7 +117,7 @@ class ClippingSaturated(Rule[Clipping]):
     def measure(self, view: RunView) -> Clipping | NotEnough:
         if not view.signals.supervised:
             return NotEnough()
-        clipped, sizes, loss = view.recorded(tags.CLIPPED), update_sizes(view), outcome_of(view)
+        clipped, loss, ratio = view.recorded(tags.CLIPPED), outcome_of(view), _ratio(view)
         if clipped is None or len(clipped) < FEWEST:
             # A loop that the hooks watch and that never clips has nothing to be judged here.
             clips = tags.GRADIENT_NORM_BEFORE_CLIPPING in view.signals.grad_norm
@@ -119,7 +127,7 @@ class ClippingSaturated(Rule[Clipping]):
             share=share,
             kept=kept,
             adam=is_adam(view.run),
-            reach=None if sizes is None else sizes.reach,
+            ratio=ratio,
             loss=loss,
             first_step=int(clipped.step[0]),
         )
@@ -128,11 +136,11 @@ class ClippingSaturated(Rule[Clipping]):
         throttled = measurement.share >= limits["smallest_share"] and measurement.kept < limits["largest_kept"]
         if not throttled or measurement.adam or measurement.loss is None:
             return []
-        loss, reach = measurement.loss, measurement.reach
-        moves = reach is not None and not reach < limits["largest_reach"]
-        stuck = loss.hardly_moved(limits["smallest_gain"]) and not moves
-        sure = 0.95 if reach is not None and measurement.adam is False else 0.75
-        severe = stuck and (reach is not None or measurement.adam is False)
+        loss, ratio = measurement.loss, measurement.ratio
+        moves = ratio is not None and ratio >= limits["largest_ratio"]
+        stuck = loss.hardly_moved(limits["smallest_gain" if ratio is None else "smallest_gain_unmoved"]) and not moves
+        sure = 0.95 if ratio is not None and measurement.adam is False else 0.75
+        severe = stuck and (ratio is not None or measurement.adam is False)
         evidence = [
             Evidence(
                 f"{measurement.share:.0%} of the steps are clipped, to {measurement.kept:.2g} of the median gradient",
@@ -148,15 +156,19 @@ class ClippingSaturated(Rule[Clipping]):
                 step=loss.last_step,
             ),
         ]
-        if reach is not None:
+        if ratio is not None:
             evidence.append(
                 Evidence(
-                    f"all updates together are at most {reach:.2g} of the size of the median weight matrix",
-                    value=reach,
-                    threshold=limits["largest_reach"],
+                    f"the update of the median weight matrix is {ratio:.2g} of its size",
+                    value=ratio,
+                    threshold=limits["largest_ratio"],
                 )
             )
-        got = f", and {loss.tag} has hardly changed" if stuck else f"; {loss.tag} has gained {loss.gained:.0%} so far"
+        got = (
+            f", and {loss.tag} has gained no more than {loss.gained:.0%}"
+            if stuck
+            else f"; {loss.tag} has gained {loss.gained:.0%} so far"
+        )
         return [
             self.finding(
                 Severity.WARNING if severe else Severity.INFO,
@@ -177,3 +189,12 @@ class ClippingSaturated(Rule[Clipping]):
             value=measurement.kept,
             threshold=limits["largest_kept"],
         )
+
+
+def _ratio(view: RunView) -> float | None:
+    sizes = update_sizes(view)
+    if sizes is None:
+        return None
+    ratio = sizes.middle[while_open(view, sizes.step)]
+    known = ratio[~np.isnan(ratio)]
+    return float(np.median(known)) if len(known) >= FEWEST else None

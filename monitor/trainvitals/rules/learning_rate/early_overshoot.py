@@ -9,12 +9,9 @@ import numpy as np
 
 from trainvitals.model import Series
 from trainvitals.rules.rule import Threshold
-from trainvitals.rules.updates.outcome import Outcome, outcome_of
+from trainvitals.rules.updates.outcome import EARLY_SHARE, Outcome, outcome_of
 from trainvitals.rules.updates.sizes import has_attention, is_adam, update_sizes
 from trainvitals.view import RunView
-
-EARLY_SHARE = 0.1
-"""Of the run: warm-ups end here, and what the first updates did to the weights shows."""
 
 WARMED_UP_FROM = 0.5
 """Of the highest early rate. A warm-up begins far below."""
@@ -23,6 +20,9 @@ FAST_RECORDS = 3
 """Where no norms of the weights were logged, so many records in which they are remade must do."""
 
 BLOW_UP_SDS = 6.0
+
+WARMED_RATIO = 0.03
+"""Norms that grow threefold in so many steps as a warm-up has grow by as much a step on average."""
 
 FASTEST_RATIO = Threshold(
     "fastest_ratio",
@@ -37,11 +37,18 @@ LARGEST_GROWTH = Threshold(
     "Norms that double in the first tenth of a run hold three parts of these updates to one of the initialisation.",
     "2² = 4, of which 1 is the beginning; the clean trainings of the exam grow by 1.0 to 1.8",
 )
+OVERWHELMING_GROWTH = Threshold(
+    "overwhelming_growth",
+    3.0,
+    "Under a warm-up the norms grow along with the rate, and the ratio never reaches its limit. Norms three times as "
+    "large hold eight parts of these updates to one of the initialisation.",
+    "3² = 9, of which 1 is the beginning; the clean trainings of the exam grow by 1.0 to 1.8",
+)
 BLOW_UP_FACTOR = Threshold(
     "blow_up_factor",
-    1.2,
-    "A fifth above an untrained model's loss, and six standard deviations of the noise, is worse than knowing nothing.",
-    "convention; the first loss of a classifier is that of guessing",
+    1.1,
+    "A tenth above an untrained model's loss, and six standard deviations of the noise, is worse than knowing nothing.",
+    "as for diverging-loss; the first loss of a classifier is that of guessing",
 )
 
 
@@ -72,6 +79,8 @@ class EarlyOvershoot:
 
     def remade(self, limits: Mapping[str, float]) -> bool:
         """Whether the first updates remade the weights."""
+        if self.growth >= limits[OVERWHELMING_GROWTH.name] and self.ratio >= WARMED_RATIO:
+            return True
         if self.ratio < limits[FASTEST_RATIO.name]:
             return False
         if self.outcome is not None and self.outcome.lost:

@@ -13,6 +13,7 @@ from trainvitals.rules.learning_rate.early_overshoot import (
     BLOW_UP_FACTOR,
     FASTEST_RATIO,
     LARGEST_GROWTH,
+    OVERWHELMING_GROWTH,
     EarlyOvershoot,
     early_overshoot,
 )
@@ -79,8 +80,9 @@ class LearningRateTooHigh(Rule[Overshoot]):
     How it is detected
     ------------------
     From the start: the update ratio of the median weight matrix (norm of the update over that of the weights) reaches
-    `fastest_ratio` in the first tenth of the run, and the norm of the median matrix grows by `largest_growth` there.
-    That alone is no finding. The loss must have been harmed: its running median rises above its first value by
+    `fastest_ratio` in the first tenth of the run, and the norm of the median matrix grows by `largest_growth` there; or
+    it grows by `overwhelming_growth`, as under a warm-up, which keeps the ratio at 0.03 or more but below that. That
+    alone is no finding. The loss must have been harmed: its running median rises above its first value by
     `blow_up_factor` and six standard deviations of its noise; or it gains less than `smallest_gain` from the first
     twentieth of the run to the last, and from the second as well; or it ends in NaN.
 
@@ -112,6 +114,7 @@ class LearningRateTooHigh(Rule[Overshoot]):
     thresholds = (
         FASTEST_RATIO,
         LARGEST_GROWTH,
+        OVERWHELMING_GROWTH,
         BLOW_UP_FACTOR,
         Threshold(
             "smallest_gain",

@@ -9,7 +9,6 @@ from trainvitals.rules import logging_lines
 from trainvitals.rules.learning_rate.early_overshoot import (
     BLOW_UP_FACTOR,
     FASTEST_RATIO,
-    LARGEST_GROWTH,
     EarlyOvershoot,
     early_overshoot,
 )
@@ -36,7 +35,7 @@ class MissingWarmup(Rule[EarlyOvershoot]):
     The first logged rate is at least half of the highest in the first tenth of the run; the median weight matrix is
     updated by `fastest_ratio` of its size or more, but less than its whole size; and the running median of the
     loss rises above its first value by `blow_up_factor` and six standard deviations of its noise within the first
-    twentieth of its points. Attention is recognised by the names of the layers.
+    tenth of its points. Attention is recognised by the names of the layers.
 
     False alarms
     ------------
@@ -59,7 +58,7 @@ class MissingWarmup(Rule[EarlyOvershoot]):
     name = "missing-warmup"
     summary = "A transformer under Adam begins at its full learning rate, and its first steps throw it off."
     reads = ("learning_rate", "train_loss", "val_loss", "per_layer.update_ratio", "per_layer.weight_norm")
-    thresholds = (FASTEST_RATIO, LARGEST_GROWTH, BLOW_UP_FACTOR)
+    thresholds = (FASTEST_RATIO, BLOW_UP_FACTOR)
     absorbs = (
         "diverging-loss",
         "non-finite-loss",

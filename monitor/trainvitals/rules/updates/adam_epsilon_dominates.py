@@ -62,8 +62,8 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
     ------------------
     The share of the weights whose root of the second moment is below epsilon exceeds `largest_share` in the median
     layer, over all records and over the first quarter of them. For a warning the loss has gained less than
-    `smallest_gain` of its first level, and, where updates were recorded, all of them together could have moved the
-    median weight matrix by no more than `largest_reach` of its size.
+    `smallest_gain` of its first level; or, where updates were recorded, less than `smallest_gain_unmoved`, and all of
+    them together could have moved the median weight matrix by no more than `largest_reach` of its size.
 
     False alarms
     ------------
@@ -94,6 +94,12 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
             "convention; the clean trainings of the exam lie at 0 to 0.2",
         ),
         Threshold("smallest_gain", 0.05, "Of its first level; what has gained more is slow, not stuck.", "convention"),
+        Threshold(
+            "smallest_gain_unmoved",
+            0.2,
+            "The same where the weights are known to have hardly moved: most of the loss is still there.",
+            "convention",
+        ),
         Threshold(
             "largest_reach",
             0.1,
@@ -133,7 +139,7 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
         if min(measurement.share, measurement.early) <= limits["largest_share"] or loss is None or measurement.starved:
             return []
         moves = reach is not None and not reach < limits["largest_reach"]
-        stuck = loss.hardly_moved(limits["smallest_gain"]) and not moves
+        stuck = loss.hardly_moved(limits["smallest_gain" if reach is None else "smallest_gain_unmoved"]) and not moves
         epsilon = "epsilon" if measurement.epsilon is None else f"epsilon = {measurement.epsilon:g}"
         evidence = [
             Evidence(

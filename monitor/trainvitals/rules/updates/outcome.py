@@ -20,6 +20,9 @@ EDGE_SHARE = 0.05
 
 EDGE_POINTS = 5
 
+EARLY_SHARE = 0.1
+"""Of the points. Warm-ups end here, and a rate that is too high shows by then."""
+
 MEDIAN_ERROR = 1.2533
 """Standard error of a median over that of a mean: sqrt(pi / 2), for normal noise."""
 
@@ -32,7 +35,7 @@ class Outcome:
         tag: which; points: of it; last_step: of it.
         start, end: levels of the first and last twentieth. settled: of the twentieth after the first.
         first: the very first value.
-        early_peak: highest median of three values in the first twentieth, or ten.
+        early_peak: highest median of three values in the first tenth, or ten.
         early_peak_step: where.
         noise_sd: of one point, over the second half.
         lost: it is no longer finite at the end.
@@ -74,7 +77,7 @@ def outcome_of(view: RunView) -> Outcome | None:
         return None
     value = np.asarray(loss.curve.value, np.float64)
     edge = min(max(EDGE_POINTS, round(EDGE_SHARE * len(value))), len(value))
-    early = running_median(value[: max(2 * EDGE_POINTS, edge)], 3)
+    early = running_median(value[: max(2 * EDGE_POINTS, round(EARLY_SHARE * len(value)))], 3)
     noise = difference_noise_sd(value[len(value) // 2 :])
     return Outcome(
         tag=loss.tag,

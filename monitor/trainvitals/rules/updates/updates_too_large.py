@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainvitals.maths.depth_profile import row_medians
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
@@ -206,18 +205,18 @@ def _is_out_of_step(layer: FastLayer, limits: Mapping[str, float]) -> bool:
 
 def _out_of_step(view: RunView, sizes: UpdateSizes, curve: LossCurve | None) -> list[FastLayer]:
     """One entry a layer: the first record at which its ratio is far above the others'."""
-    growth = sizes.growth
-    if growth is None:
+    growth, middle_growth = sizes.growth, sizes.middle_growth
+    if growth is None or middle_growth is None:
         return []
     limits = {threshold.name: threshold.default for threshold in UpdatesTooLarge.thresholds}
     least = max(limits["fastest_ratio"], ABOVE_EQUILIBRIUM * (equilibrium_ratio(view) or 0.0))
     found = []
     window = GROWTH_WITHIN_SHARE * view.span_steps
     for index, layer in enumerate(sizes.layers):
-        others = row_medians(np.delete(sizes.ratio, index, axis=1))
         ratio = sizes.ratio[:, index]
         with np.errstate(invalid="ignore"):
-            hits = np.flatnonzero((ratio >= least) & (ratio >= limits["smallest_factor"] * others) & (others > 0))
+            far_above = ratio >= limits["smallest_factor"] * sizes.middle
+        hits = np.flatnonzero((ratio >= least) & far_above & (sizes.middle > 0))
         if not len(hits) or _began_at_zero(growth[:, index]):
             continue
         at = int(hits[0])
@@ -231,9 +230,9 @@ def _out_of_step(view: RunView, sizes: UpdateSizes, curve: LossCurve | None) -> 
                 step=int(sizes.step[at]),
                 before=began,
                 ratio=float(ratio[at]),
-                others=float(others[at]),
+                others=float(sizes.middle[at]),
                 growth=_grown(growth[soon, index]),
-                others_growth=_grown(row_medians(np.delete(growth, index, axis=1))[soon]),
+                others_growth=_grown(middle_growth[soon]),
                 loss=turn_at(curve, began + 1),
             )
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.monitor.rules.updates.trainings import ADAM, FALLING, SGD, STUCK, training
+from tests.monitor.rules.updates.trainings import ADAM, FALLING, SGD, STEPS, STUCK, training
 from tests.monitor.rules.views import findings, severities
 
 from trainvitals import check_rule, tags
@@ -28,9 +28,20 @@ def test_a_training_that_is_stuck_because_nothing_is_left_of_its_gradients_is_a_
     assert severities(RULE, clipped()) == ["warning"]
 
 
+@pytest.mark.parametrize(("gain", "severity"), [(0.4, "warning"), (0.6, "info")])
+def test_where_the_weights_stand_still_half_of_the_loss_may_be_gained(gain, severity):
+    loss = 2.3 * (1 - gain * STEPS / STEPS[-1])
+    assert severities(RULE, clipped(loss=loss)) == [severity]
+
+
 def test_one_that_learns_all_the_same_is_a_note():
     assert severities(RULE, clipped(loss=FALLING)) == ["info"]
     assert severities(RULE, clipped(ratio=1e-3)) == ["info"]
+
+
+@pytest.mark.parametrize(("ratio", "severity"), [(0.9e-4, "warning"), (1.1e-4, "info")])
+def test_a_rate_that_makes_up_for_it_gives_updates_of_usual_size(ratio, severity):
+    assert severities(RULE, clipped(ratio=ratio)) == [severity]
 
 
 def test_adam_makes_up_for_it():

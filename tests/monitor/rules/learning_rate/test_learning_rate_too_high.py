@@ -46,7 +46,7 @@ def test_a_loss_that_ends_in_nan_is_an_error():
 
 
 @pytest.mark.parametrize(
-    ("ratio", "growth", "loss"), [(THROWN, BLOWN, FALLING), (0.05, BLOWN, STUCK), (THROWN, 1.5, STUCK)]
+    ("ratio", "growth", "loss"), [(THROWN, BLOWN, FALLING), (0.02, BLOWN, STUCK), (THROWN, 1.5, STUCK)]
 )
 def test_large_updates_that_do_no_harm_and_harm_without_large_updates_are_silent(ratio, growth, loss):
     assert findings(RULE, training(ratio=ratio, growth=growth, loss=loss)) == []
@@ -54,13 +54,20 @@ def test_large_updates_that_do_no_harm_and_harm_without_large_updates_are_silent
 
 @pytest.mark.parametrize(("ratio", "found"), [(0.09, False), (0.11, True)])
 def test_the_ratio_is_held_against_a_tenth(ratio, found):
-    assert bool(findings(RULE, training(ratio=ratio, growth=BLOWN, loss=STUCK))) is found
+    growth = np.where(RECORDS < 10, 1.0, 2.5)
+    assert bool(findings(RULE, training(ratio=ratio, growth=growth, loss=STUCK))) is found
 
 
 @pytest.mark.parametrize(("grown", "found"), [(1.9, False), (2.1, True)])
 def test_the_norm_must_double(grown, found):
     growth = np.where(RECORDS < 10, 1.0, grown)
     assert bool(findings(RULE, training(ratio=THROWN, growth=growth, loss=STUCK))) is found
+
+
+@pytest.mark.parametrize(("grown", "ratio", "found"), [(2.9, 0.05, False), (3.1, 0.05, True), (3.1, 0.02, False)])
+def test_under_a_warm_up_the_norms_give_it_away(grown, ratio, found):
+    growth = np.where(RECORDS < 10, 1.0, grown)
+    assert bool(findings(RULE, training(ratio=ratio, growth=growth, loss=STUCK))) is found
 
 
 def test_a_rate_that_jumps_together_with_the_loss_is_found_without_hooks():

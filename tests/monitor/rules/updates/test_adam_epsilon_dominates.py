@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.monitor.rules.updates.trainings import ADAM, FALLING, RECORDS, SGD, STUCK, training
+from tests.monitor.rules.updates.trainings import ADAM, FALLING, RECORDS, SGD, STEPS, STUCK, training
 from tests.monitor.rules.views import findings, severities
 
 from trainvitals import check_rule
@@ -30,6 +30,12 @@ def test_a_training_that_is_stuck_under_a_large_epsilon_is_a_warning_and_the_rat
     assert finding.severity == "warning"
     assert len(finding.layers) == 4
     assert findings(LearningRateTooLow(), damped()) == []
+
+
+@pytest.mark.parametrize(("gain", "severity"), [(0.15, "warning"), (0.25, "info")])
+def test_where_the_weights_stand_still_a_fifth_of_the_loss_may_be_gained(gain, severity):
+    loss = 2.3 * (1 - gain * STEPS / STEPS[-1])
+    assert severities(RULE, damped(loss=loss)) == [severity]
 
 
 def test_one_that_learns_all_the_same_is_a_note():
