@@ -100,7 +100,7 @@ class ActivationGrowth(Rule[Growths]):
     ------------
     The logits of a classifier grow while it becomes confident, and residual streams while they learn; by a factor of
     a few after the beginning. Jumps that come to rest are left to the rules about the loss. Where the learning rate was
-    raised in the same records, that is the cause, and this rule is silent.
+    raised in the same records, or the loss had blown up before, that comes first, and this rule is silent.
 
     What to try
     -----------
@@ -169,7 +169,7 @@ class ActivationGrowth(Rule[Growths]):
         certain = limits["certain_growth"] ** (2 if excused else 1)
         limit = limits["smallest_growth"] if worse else certain
         grown = [growth for growth in measurement.layers if growth.factor >= limit and not growth.rate_raised]
-        if not grown:
+        if not grown or (loss is not None and loss.ill_before):
             return []
         first = min(grown, key=lambda growth: growth.step)
         most = max(grown, key=lambda growth: growth.factor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.model import Evidence, Verdict
@@ -19,6 +20,10 @@ EXCUSING_GAIN = 0.3
 
 RECENT_SHARE = 0.1
 """Of what came before: its level when it happened."""
+
+BLOCKS = 20
+SHARE_LOST = 0.5
+"""Of the progress since the start, as in diverging-loss."""
 
 BEYOND_NOISE = 3.0
 """Standard deviations of the noise of a point, by which a level must rise to count as worse: chance moves the median of
@@ -35,7 +40,8 @@ class LossSince:
     Args:
         before: its level when it happened; None where it was so from the start. since: the level at the end.
         first: its level at the start. noise: of a point before. broken: some of what follows is not finite.
-        falls: whether it still gets better.
+        falls: whether it still gets better. ill_before: whether it had blown up already when it happened; then the loss
+            is not ill because of it.
     """
 
     tag: str
@@ -45,10 +51,13 @@ class LossSince:
     noise: float
     broken: bool
     falls: bool
+    ill_before: bool = False
 
     @property
     def worse(self) -> bool:
-        """Whether it is clearly higher than it was, or broke."""
+        """Whether it was well, and is clearly higher than it was, or broke."""
+        if self.ill_before:
+            return False
         if self.broken:
             return True
         if self.before is None:
@@ -86,12 +95,21 @@ def loss_since(view: RunView, step: int | None) -> LossSince | None:
     before, after = value[early], value[~early]
     if len(after) < FEWEST_POINTS:
         return None
-    recorded_after = loss.recorded.value if step is None else loss.recorded.value[loss.recorded.step >= step]
-    broken = not bool(np.isfinite(recorded_after).all())
+    recorded_early = np.zeros(len(loss.recorded), bool) if step is None else loss.recorded.step < step
+    finite = np.isfinite(loss.recorded.value)
+    broken = not bool(finite[~recorded_early].all())
     since = float(np.median(after[len(after) // 2 :]))
     if len(before) < FEWEST_POINTS:
         return LossSince(loss.tag, None, since, first, 0.0, broken, falls)
     recent = before[-max(FEWEST_POINTS, round(RECENT_SHARE * len(before))) :]
     noise = difference_noise_sd(recent)
     noise = noise if np.isfinite(noise) else 0.0
-    return LossSince(loss.tag, float(np.median(recent)), since, first, noise, broken, falls)
+    ill = _is_ill(before, first, noise) or not bool(finite[recorded_early].all())
+    return LossSince(loss.tag, float(np.median(recent)), since, first, noise, broken, falls, ill)
+
+
+def _is_ill(before: NDArray[np.float64], first: float, noise: float) -> bool:
+    """Whether a loss has given back half of its progress by the end of a stretch, or is above its start."""
+    best = min(float(np.median(block)) for block in np.array_split(before, min(BLOCKS, len(before) // FEWEST_POINTS)))
+    now = float(np.median(before[-max(FEWEST_POINTS, len(before) // BLOCKS) :]))
+    return now > best + max(SHARE_LOST * (first - best), BEYOND_NOISE * noise, SMALLEST_RISE * abs(best))

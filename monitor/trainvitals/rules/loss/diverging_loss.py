@@ -174,6 +174,7 @@ class DivergingLoss(Rule[Divergence]):
         ),
     )
     absorbs = (
+        "activation-growth",
         "loss-spikes",
         "plateau",
         "not-learning",

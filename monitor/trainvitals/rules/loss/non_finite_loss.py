@@ -74,6 +74,7 @@ class NonFiniteLoss(Rule[tuple[Event, ...]]):
         ),
     )
     absorbs = (
+        "activation-growth",
         "diverging-loss",
         "loss-spikes",
         "plateau",

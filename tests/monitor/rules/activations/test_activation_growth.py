@@ -80,6 +80,12 @@ def test_a_raised_learning_rate_is_the_better_explanation():
     assert findings(RULE, view_of(NOISE, NOISE, quick, rate=np.full(100, 0.001))) != []
 
 
+def test_a_growth_that_follows_a_loss_that_blew_up_is_its_consequence():
+    blown_up = np.where(STEPS > 250, 50.0, FALLING)
+    assert findings(RULE, view_of(NOISE, NOISE, grows(1e6), loss=blown_up)) == []
+    assert findings(RULE, view_of(NOISE, NOISE, grows(1e6), loss=np.where(STEPS > 650, 50.0, FALLING))) != []
+
+
 def test_an_overflow_counts_and_records_in_turn_suffice():
     overflows = np.where(STEPS > 700, np.inf, grows(1e6))
     assert findings(RULE, view_of(NOISE, NOISE, overflows)) != []

@@ -69,6 +69,10 @@ def test_a_dead_branch_that_the_loss_does_not_miss_is_no_finding():
     assert findings(RULE, view_of([dies()], loss=np.where(onset_reached(), 0.1, FALLING))) == []
 
 
+def test_a_layer_that_dies_after_the_loss_blew_up_is_a_consequence():
+    assert findings(RULE, view_of([dies()], loss=np.where(STEPS > 250, 50.0, FALLING) + onset_reached())) == []
+
+
 def test_without_a_loss_it_is_less_certain():
     view = view_of([dies()])
     (finding,) = findings(RULE, make_view(columns_of(view), Signals(per_layer=view.signals.per_layer)))
