@@ -22,6 +22,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("loss.not_learning", "NotLearning"),
     ("loss.plateau", "Plateau"),
     ("loss.periodic_loss", "PeriodicLoss"),
+    ("loss.oscillating_loss", "OscillatingLoss"),
     ("loss.wrong_loss_input", "WrongLossInput"),
     ("gradients.vanishing_gradients", "VanishingGradients"),
     ("gradients.exploding_gradients", "ExplodingGradients"),
