@@ -121,8 +121,10 @@ def decay_per_step(view: RunView) -> float | None:
     None where rate or decay is not known, and for Adam with the decay in the gradient, where it is divided by the
     gradient's size.
     """
-    rate, decay = view.learning_rate, setting(view.run, "weight_decay")
-    peak = 0.0 if rate is None or not len(rate) else float(rate.value.max())
+    decay = setting(view.run, "weight_decay")
+    # The slowest group: what decay does to one that is out of step says nothing of the rest.
+    rates = [view.series(tag).finite().value for tag in view.signals.learning_rate]
+    peak = min((float(rate.max()) for rate in rates if len(rate)), default=0.0)
     if decay is None or decay <= 0 or peak <= 0:
         return None
     adam = is_adam(view.run)

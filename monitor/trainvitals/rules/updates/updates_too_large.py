@@ -35,7 +35,7 @@ class FastLayer:
         layer: its name; tag: of its update ratio.
         step: of the first record at which it is out of step; before: that of the record before, or the first step.
         ratio: at that record; others: of the median matrix then.
-        growth: of its norm within a tenth of the run from before the onset on; others_growth: of the median matrix.
+        growth: of its norm within a tenth of the run, over the largest before; others_growth: of the median matrix.
         loss: before and since; None where there are too few points on either side.
     """
 
@@ -77,9 +77,9 @@ class UpdatesTooLarge(Rule[FastLayers]):
     ------------------
     The update ratio of a matrix (norm of the update over that of the weights) reaches `fastest_ratio`, and three times
     sqrt(2 x rate x decay), where AdamW's decay alone would bring it; it is `smallest_factor` times that of the median
-    matrix; and within a tenth of the run its norm grows by `largest_growth` times the growth of the median matrix. For
-    a warning nine in ten values of the loss in the next tenth of the run lie above nine in ten just before, or the loss
-    has gained less than `smallest_gain` of its level since.
+    matrix; and within a tenth of the run its norm reaches `largest_growth` times the largest it had until then, and
+    that many times what the median matrix has grown by. For a warning nine in ten values of the loss in the next tenth
+    of the run lie above nine in ten just before, or the loss has gained less than `smallest_gain` of its level since.
 
     False alarms
     ------------
@@ -231,8 +231,8 @@ def _out_of_step(view: RunView, sizes: UpdateSizes, curve: LossCurve | None) -> 
                 before=began,
                 ratio=float(ratio[at]),
                 others=float(sizes.middle[at]),
-                growth=_grown(growth[soon, index]),
-                others_growth=_grown(middle_growth[soon]),
+                growth=_grown(growth[soon, index], growth[: before + 1, index]),
+                others_growth=_grown(middle_growth[soon], middle_growth[: before + 1]),
                 loss=turn_at(curve, began + 1),
             )
         )
@@ -244,6 +244,9 @@ def _began_at_zero(growth: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool
     return not len(known) or float(np.median(known[: max(1, len(known) // 10)])) > 1 / INITIAL_SHARE
 
 
-def _grown(growth: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
-    known = growth[np.isfinite(growth) & (growth > 0)]
-    return float(known.max() / known[0]) if len(known) else 1.0
+def _grown(
+    soon: np.ndarray[tuple[int], np.dtype[np.float64]], until: np.ndarray[tuple[int], np.dtype[np.float64]]
+) -> float:
+    """The largest norm soon after over the largest until then: weights that only grow back do not count."""
+    known, before = soon[np.isfinite(soon)], until[np.isfinite(until) & (until > 0)]
+    return max(1.0, float(known.max() / before.max())) if len(known) and len(before) else 1.0

@@ -45,6 +45,12 @@ def test_its_norm_must_double(grown, found):
     assert bool(findings(RULE, out_of_step(grown=grown))) is found
 
 
+def test_a_norm_that_grows_back_to_what_it_was_is_not_running_away():
+    shrunk = np.where((RECORDS >= 100) & (RECORDS < 400), 0.1, 1.0)[:, None]
+    ratios = np.where(LATE & LAST, 0.4, 1e-3)
+    assert findings(RULE, training(ratio=ratios, growth=np.where(LAST, shrunk, 1.0), loss=PAYING)) == []
+
+
 def test_where_all_layers_are_fast_none_is_out_of_step():
     assert findings(RULE, training(ratio=0.4, growth=np.where(LATE, 4.0, 1.0), loss=PAYING)) == []
 
