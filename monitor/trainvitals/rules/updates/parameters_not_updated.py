@@ -108,9 +108,10 @@ class ParametersNotUpdated(Rule[Trained]):
         ),
         Threshold(
             "unused_share",
-            0.25,
-            "Of the parameters: so many without a gradient behind the first layer are no head that is left unused.",
-            "a pooler or an auxiliary head is a few per cent of the parameters of common models",
+            0.5,
+            "Of the parameters: what is cut off begins at the input side, and what is not used lies behind; half of the "
+            "model is not left unused on purpose.",
+            "a pooler or an auxiliary head is a few per cent of common models, and a third of a small one",
         ),
         Threshold(
             "still_share",

@@ -89,8 +89,8 @@ def test_layers_before_a_detach_get_no_gradient():
     assert (finding.severity, finding.layers) == ("warning", names)
 
 
-@pytest.mark.parametrize(("count", "severity"), [(4, "info"), (6, "warning")])
-def test_a_small_part_behind_the_first_layer_may_be_a_head_that_is_not_used(count, severity):
+@pytest.mark.parametrize(("count", "severity"), [(4, "info"), (8, "info"), (12, "warning")])
+def test_a_part_behind_the_first_layer_may_be_a_head_that_is_not_used(count, severity):
     (finding,) = findings(RULE, view_of({tags.NO_GRADIENT: float(count)}, without_gradient=NAMES[-count:]))
     assert finding.severity == severity
 
