@@ -18,6 +18,7 @@ CODES = {
     "LOS003": "loss-spikes",
     "LOS004": "not-learning",
     "LOS005": "plateau",
+    "LOS006": "oscillating-loss",
     "LOS007": "periodic-loss",
     "LOS008": "wrong-loss-input",
     "GRD001": "vanishing-gradients",

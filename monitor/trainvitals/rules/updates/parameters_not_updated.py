@@ -109,7 +109,7 @@ class ParametersNotUpdated(Rule[Trained]):
         Threshold(
             "unused_share",
             0.5,
-            "Of the parameters: what is cut off begins at the input side, and what is not used lies behind; half of the "
+            "Of the parameters: what is cut off begins at the input side, and what is not used lies behind; half of a "
             "model is not left unused on purpose.",
             "a pooler or an auxiliary head is a few per cent of common models, and a third of a small one",
         ),
