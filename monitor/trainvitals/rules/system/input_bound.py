@@ -20,6 +20,9 @@ MINIMUM_RECORDS = 20
 WINDOW = 11
 """Records whose median is the time at a record: validation and checkpoints lengthen single waits a hundredfold."""
 
+SHORT_WAITS_SHARE = 0.25
+"""Of the waits, that may be short: a loader that is too slow makes nearly every step wait, a busy machine some."""
+
 SURE, LIKELY = 0.9, 0.75
 FAR_BEYOND = 2.0
 """Times the limit, from which no mixture of other causes is likely."""
@@ -31,12 +34,13 @@ class Waiting:
 
     Args:
         step: ``[T]`` recorded steps but for the first. share: ``[T]`` running median of the wait over that of the step.
-        wait_s: ``[T]`` running median of the wait.
+        wait_s: ``[T]`` running median of the wait. each_s: ``[T]`` the wait of each record.
     """
 
     step: NDArray[np.int64]
     share: NDArray[np.float64]
     wait_s: NDArray[np.float64]
+    each_s: NDArray[np.float64]
 
 
 class InputBound(Rule[Waiting]):
@@ -56,7 +60,8 @@ class InputBound(Rule[Waiting]):
     The time from the end of a step to the next forward pass, over the time of a whole step: both as running medians of
     eleven records, so that validation and checkpoints, which fall into single waits, do not count. A finding needs a
     share of at least `largest_share` and a wait of at least `smallest_wait_s`, until the end, over at least
-    `shortest_stretch` of the records. The first record is left out: workers start there.
+    `shortest_stretch` of the records, with three of four single waits as long. The first record is left out: workers
+    start there.
 
     False alarms
     ------------
@@ -94,8 +99,8 @@ class InputBound(Rule[Waiting]):
         ),
         Threshold(
             "shortest_stretch",
-            0.2,
-            "Of the records. A cold cache or a busy disk slows down a shorter stretch.",
+            0.4,
+            "Of the records. A cold cache, a busy disk or another program slows down a shorter stretch.",
             "convention",
         ),
     )
@@ -115,13 +120,15 @@ class InputBound(Rule[Waiting]):
             return NotEnough((f"{tags.DATA_TIME_S} at {MINIMUM_RECORDS} steps or more",), logging_lines.WATCH)
         typical_s = running_median(wait_s[known], WINDOW)
         share = np.minimum(typical_s / running_median(whole_s[known], WINDOW), 1.0)
-        return Waiting(step[1:][known], share, typical_s)
+        return Waiting(step[1:][known], share, typical_s, wait_s[known])
 
     def judge(self, measurement: Waiting, limits: Mapping[str, float]) -> list[Finding]:
         waits = (measurement.share >= limits["largest_share"]) & (measurement.wait_s >= limits["smallest_wait_s"])
         onset = begin_of_tail(waits)
         fewest = max(MINIMUM_RECORDS / 2, limits["shortest_stretch"] * len(waits))
         if onset is None or len(waits) - onset < fewest:
+            return []
+        if float(np.quantile(measurement.each_s[onset:], SHORT_WAITS_SHARE)) < limits["smallest_wait_s"]:
             return []
         share, wait_s = float(np.median(measurement.share[onset:])), float(np.median(measurement.wait_s[onset:]))
         begin, end = int(measurement.step[onset]), int(measurement.step[-1])

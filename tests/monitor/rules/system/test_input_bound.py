@@ -53,6 +53,15 @@ def test_steps_that_python_rules_are_not_blamed_on_the_data():
     assert findings(RULE, view_of(0.0004, compute_s=0.0004)) == []
 
 
+@pytest.mark.parametrize(("since", "found"), [(550, 1), (650, 0)])
+def test_a_short_stretch_of_waiting_is_another_program_on_the_machine(since, found):
+    assert len(findings(RULE, view_of(np.where(since <= RECORDS, 0.03, 0.0005)))) == found
+
+
+def test_a_busy_machine_makes_some_steps_wait_and_not_nearly_all():
+    assert findings(RULE, view_of(np.where(np.arange(100) % 5 < 3, 0.03, 0.0006))) == []
+
+
 def test_waits_that_are_over_are_not_reported():
     assert findings(RULE, view_of(np.where(RECORDS < 400, 0.03, 0.0005))) == []
 
