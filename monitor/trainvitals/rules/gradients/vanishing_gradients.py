@@ -151,6 +151,7 @@ class VanishingGradients(Rule[GradientProfile]):
             "convention",
         ),
     )
+    absorbs = ("learning-rate-too-low", "updates-too-small")
     interventions = ("residual-connections", "better-initialisation")
 
     def measure(self, view: RunView) -> GradientProfile | NotEnough:
