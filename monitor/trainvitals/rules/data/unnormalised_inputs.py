@@ -270,13 +270,16 @@ def _harms(inputs: Inputs, limits: Mapping[str, float]) -> Iterator[Evidence]:
 
 def _beginning(view: RunView) -> Beginning | None:
     loss = view.train_loss
-    if loss is None or len(loss) < 3 * FIRST_LOSSES:
+    if loss is None:
         return None
+    finite = len(loss.curve) == len(loss.recorded)
+    if len(loss) < 3 * FIRST_LOSSES:
+        return None if finite else Beginning(loss.tag, np.nan, np.nan, np.nan, finite=False)
     value = np.asarray(loss.curve.value, dtype=np.float64)
     early = max(FIRST_LOSSES, int(BEGINNING_SHARE * len(value)))
     parts = value[:FIRST_LOSSES], value[early : early + FIRST_LOSSES], value[-early:]
     first, later, last = (float(np.median(part)) for part in parts)
-    return Beginning(loss.tag, first, later, last, finite=len(loss.curve) == len(loss.recorded))
+    return Beginning(loss.tag, first, later, last, finite=finite)
 
 
 def _silence(view: RunView) -> Silence | None:
