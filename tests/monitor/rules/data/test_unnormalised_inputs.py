@@ -36,7 +36,7 @@ def test_the_rule_keeps_the_contract():
     check_rule(UnnormalisedInputs)
 
 
-@pytest.mark.parametrize("loss", [STUCK, HUGE_FIRST, *(np.where(STEPS > last, np.nan, FALLING) for last in (50, 1))])
+@pytest.mark.parametrize("loss", [STUCK, HUGE_FIRST, *(np.where(last < STEPS, np.nan, FALLING) for last in (50, 1))])
 def test_far_inputs_with_a_loss_that_suffers_are_a_warning(loss):
     (finding,) = findings(RULE, view_of(300.0, 40.0, loss))
     assert finding.severity == "warning"
