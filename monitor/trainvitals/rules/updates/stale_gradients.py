@@ -79,6 +79,7 @@ class StaleGradients(Rule[KeptGradients]):
     absorbs = (
         *("plateau", "not-learning", "diverging-loss", "non-finite-loss", "loss-spikes", "exploding-gradients"),
         *("oscillating-loss", "updates-too-large", "learning-rate-too-high", "clipping-saturated"),
+        *("representation-collapse", "dead-units", "saturated-activations", "activation-growth"),
     )
     interventions = ("empty-gradients", "restore-checkpoint")
 
