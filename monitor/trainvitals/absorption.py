@@ -15,8 +15,9 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
     """The findings without those that another one explains; these are named in its ``consequences``.
 
     A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run and to how
-    closely it can be dated; or if the other is only a note on a stretch in which the root, which is more than a
-    note, begins. What is explained can itself explain others, which then go to the same root.
+    closely it can be dated, and a note explains no alarm; or if the other is only a note on a stretch in which the
+    root, which is more than a note, begins. What is explained can itself explain others, which then go to the same
+    root.
 
     Args:
         findings: in the order in which they are to stay.
@@ -43,6 +44,8 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
 
 
 def _belongs_to(symptom: Finding, root: Finding, tolerance_steps: float) -> bool:
+    if root.severity is Severity.INFO and symptom.severity is not Severity.INFO:
+        return False
     if symptom.first_step is None or root.first_step is None:
         return True
     begins_by = symptom.first_step if symptom.begins_by is None else symptom.begins_by

@@ -45,6 +45,12 @@ def test_a_note_on_a_stretch_in_which_something_worse_begins_goes_to_it() -> Non
     assert len(absorb([replace(root, severity=Severity.INFO), note], ABSORBS, SPAN_STEPS)) == 2
 
 
+def test_a_note_explains_no_alarm() -> None:
+    root, symptom = replace(found("non-finite-loss", 500), severity=Severity.INFO), found("diverging-loss", 510)
+    assert len(absorb([root, symptom], ABSORBS, SPAN_STEPS)) == 2
+    assert len(absorb([root, replace(symptom, severity=Severity.INFO)], ABSORBS, SPAN_STEPS)) == 1
+
+
 def test_a_sparse_symptom_that_may_have_begun_with_the_root_goes_to_it() -> None:
     root, symptom = found("non-finite-loss", 500), found("diverging-loss", 400)
     assert len(absorb([root, symptom], ABSORBS, SPAN_STEPS)) == 2

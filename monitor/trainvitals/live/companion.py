@@ -17,10 +17,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
-if TYPE_CHECKING:
-    from trainvitals.reporters.live_json import Line
+# Not where it is used: an import while the interpreter ends makes Python forget that Ctrl-C ended it.
+from trainvitals.reporters.live_json import Line, read_line
 
 # Below whatever else runs. What the child takes altogether is bounded by its share, so this only says how long a look
 # may last: at 10, loading took over 20 s on two processors with a dozen processes.
@@ -112,7 +112,6 @@ class Companion:
         *complete, self._begun = self._begun.split(b"\n")
         if not complete:
             return []
-        from trainvitals.reporters.live_json import read_line
 
         return [line for each in complete if (line := read_line(each)) is not None]
 
