@@ -83,10 +83,9 @@ class EarlyOvershoot:
             return True
         if self.ratio < limits[FASTEST_RATIO.name]:
             return False
-        if self.outcome is not None and self.outcome.lost:
-            return True
         if np.isnan(self.growth):
-            return self.fast_records >= FAST_RECORDS
+            lost = self.outcome is not None and self.outcome.lost
+            return lost or self.fast_records >= FAST_RECORDS
         return self.growth >= limits[LARGEST_GROWTH.name]
 
     def blew_up(self, limits: Mapping[str, float]) -> bool:

@@ -250,9 +250,8 @@ def _harm(early: EarlyOvershoot, limits: Mapping[str, float]) -> Evidence | None
     loss = early.outcome
     if loss is None:
         return None
-    if loss.lost and loss.end > loss.start:
-        text = f"{loss.tag} rises above its start and becomes NaN or infinite"
-        return Evidence(text, signal=loss.tag, step=loss.last_step)
+    if loss.lost:
+        return Evidence(f"{loss.tag} becomes NaN or infinite", signal=loss.tag, step=loss.last_step)
     if early.blew_up(limits):
         return Evidence(
             f"{loss.tag} rises from {loss.first:.3g} to {loss.early_peak:.3g} in the first steps",
@@ -261,8 +260,7 @@ def _harm(early: EarlyOvershoot, limits: Mapping[str, float]) -> Evidence | None
             threshold=limits["blow_up_factor"] * loss.first,
             step=loss.early_peak_step,
         )
-    # Of a loss that turns NaN without having risen, something else is the cause.
-    if not loss.lost and max(loss.gained, loss.gained_since_settled) < limits["smallest_gain"]:
+    if max(loss.gained, loss.gained_since_settled) < limits["smallest_gain"]:
         return Evidence(
             f"{loss.tag} does not get below where it began: {loss.start:.4g} at first, {loss.end:.4g} at the end",
             signal=loss.tag,

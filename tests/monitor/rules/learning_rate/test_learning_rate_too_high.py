@@ -45,6 +45,11 @@ def test_a_loss_that_ends_in_nan_is_an_error():
     assert severities(RULE, training(ratio=THROWN, growth=np.nan, loss=loss)) == ["error"]
 
 
+def test_weights_that_only_shrink_are_not_what_made_a_loss_nan():
+    loss = np.where(STEPS < 40, 2.3, np.nan)
+    assert findings(RULE, training(ratio=THROWN, growth=np.where(RECORDS < 2, 1.0, 0.1), loss=loss)) == []
+
+
 @pytest.mark.parametrize(
     ("ratio", "growth", "loss"), [(THROWN, BLOWN, FALLING), (0.02, BLOWN, STUCK), (THROWN, 1.5, STUCK)]
 )
