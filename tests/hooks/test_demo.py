@@ -47,9 +47,9 @@ def test_what_goes_wrong_is_found_and_the_advice_mends_it(name, seed, played, tm
 
 @pytest.mark.slow
 def test_played_again_it_leaves_the_runs_of_before_alone(played, tmp_path):
-    first = played("not-learning", 0)
+    first = played("parameters-not-updated", 0)
     files = {path: path.read_bytes() for path in tmp_path.rglob("*tfevents*")}
-    assert played("not-learning", 0).count("resolved") == first.count("resolved")
+    assert played("parameters-not-updated", 0).count("resolved") == first.count("resolved")
     assert {path: path.read_bytes() for path in files} == files
     assert len(list(tmp_path.rglob("*tfevents*"))) == 2 * len(files) == 4
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import textwrap
 import weakref
 
@@ -65,7 +66,9 @@ CELLS = [
 ]
 
 
-def test_a_notebook_whose_cells_are_run_again_has_a_run_for_each_time(tmp_path):
+def test_a_notebook_whose_cells_are_run_again_has_a_run_for_each_time(tmp_path, monkeypatch):
+    # The shell puts a module of its own here; processes that later tests start look for the real one.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
     interactiveshell = pytest.importorskip("IPython.core.interactiveshell")
     shell = interactiveshell.InteractiveShell()
     shell.user_ns["folder"] = str(tmp_path)

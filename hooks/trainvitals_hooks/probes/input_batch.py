@@ -215,7 +215,7 @@ def _thinned(batch: Tensor, limit: int) -> Tensor:
 
 
 def first_input(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
-    """The first tensor of real numbers, else the first of whole numbers; masks are neither."""
+    """The first tensor of real numbers, else the first of whole numbers; masks and single numbers are neither."""
     whole = None
     for tensor in _tensors((args, kwargs)):
         if tensor.is_floating_point():
@@ -227,7 +227,7 @@ def first_input(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | No
 
 def _tensors(value: object) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
-        if type(value) is Tensor and value.layout == torch.strided and value.numel():
+        if type(value) is Tensor and value.layout == torch.strided and value.numel() > 1:
             yield value
     elif isinstance(value, Mapping):
         for name, part in value.items():

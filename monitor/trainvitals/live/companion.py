@@ -17,10 +17,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
-# Not where it is used: an import while the interpreter ends makes Python forget that Ctrl-C ended it.
-from trainvitals.reporters.live_json import Line, read_line
+if TYPE_CHECKING:
+    from trainvitals.reporters.live_json import Line
 
 # Below whatever else runs. What the child takes altogether is bounded by its share, so this only says how long a look
 # may last: at 10, loading took over 20 s on two processors with a dozen processes.
@@ -73,6 +73,10 @@ class Companion:
         share: float = SHARE,
         colour: bool = False,
     ) -> None:
+        # Not later, where it is used: an import while the interpreter ends makes Python forget that Ctrl-C ended it.
+        from trainvitals.reporters.live_json import read_line
+
+        self._read_line = read_line
         command = _command(folder, interval_s=interval_s, ignore=ignore, share=share, colour=colour)
         # A socket rather than a pipe: writing to one whose reader died can be kept from raising SIGPIPE, which would
         # end a training that has set that signal back to its default.
@@ -113,7 +117,7 @@ class Companion:
         if not complete:
             return []
 
-        return [line for each in complete if (line := read_line(each)) is not None]
+        return [line for each in complete if (line := self._read_line(each)) is not None]
 
     def look(self) -> None:
         """Ask for a look right away."""

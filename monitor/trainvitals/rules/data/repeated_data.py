@@ -100,11 +100,11 @@ class RepeatedData(Rule[Batches]):
     thresholds = (
         Threshold(
             "few_batches",
-            8,
+            8.0,
             "Different batches. A set of so few is learnt by heart within a few hundred steps.",
             "convention; data sets in use have hundreds of batches",
         ),
-        Threshold("times_each", 4, "Records of each batch on average: it is no chance.", "convention"),
+        Threshold("times_each", 4.0, "Records of each batch on average: it is no chance.", "convention"),
         Threshold(
             "smallest_rise",
             0.05,
@@ -151,8 +151,8 @@ class RepeatedData(Rule[Batches]):
             Evidence(
                 f"{measurement.different} different batches in {measurement.records} records",
                 signal=tags.BATCH_CHECKSUM,
-                value=measurement.different,
-                threshold=limits["few_batches"],
+                value=float(measurement.different),
+                threshold=float(limits["few_batches"]),
                 step=measurement.first_step,
             )
         ]

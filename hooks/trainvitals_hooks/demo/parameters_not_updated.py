@@ -24,7 +24,7 @@ def _build(generator: Generator, advice: str | None) -> Training:
 
 
 SCENARIO = Scenario(
-    name="not-learning",
+    name="parameters-not-updated",
     story="an optimizer that was made for another copy of the model",
     remedy="check-wiring",
     steps=1500,
