@@ -175,7 +175,7 @@ def demo(scenario: str | None) -> None:
     SCENARIO is one of:
       vanishing-gradients (the default)
       non-finite-loss
-      not-learning
+      parameters-not-updated
       learning-rate-exhausted
       overfitting
     """
