@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -36,7 +37,10 @@ def test_the_example_ends_with_a_diagnosis_that_judged_it(root, tmp_path, exampl
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    assert "\nhealthy" in f"\n{result.stdout}"
+    # A busy machine can be a finding of its own: then the verdict is a warning about times.
+    assert re.search(r"^(healthy|warning)\b", result.stdout, re.MULTILINE)
+    found = trainvitals.diagnose(trainvitals.read_run(tmp_path / "run")).open_findings
+    assert {finding.code[:3] for finding in found if finding.severity != "info"} <= {"SYS"}
     assert "next: trainvitals diagnose" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
     signals = trainvitals.diagnose(trainvitals.read_run(tmp_path / "run")).signals
