@@ -66,8 +66,9 @@ clean:  ## remove the environments and caches
 $(DEMO_READY): pyproject.toml
 	$(call make_environment,$(DEMO_VENV),.)
 
-$(TRAIN_READY): pyproject.toml
-	$(call make_environment,$(TRAIN_VENV),.[torch])
+# The torch of the tests, with which the samples were recorded.
+$(TRAIN_READY): pyproject.toml tests/constraints.txt
+	$(call make_environment,$(TRAIN_VENV),.[torch],--constraint tests/constraints.txt)
 
 $(READY): pyproject.toml
 	$(call make_environment,$(VENV),.[dev])
@@ -76,6 +77,6 @@ define make_environment
 	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 or newer found; name one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing into $(1) (once)"
 	@$(PYTHON) -m venv $(1)
-	@$(1)/bin/python -m pip install --quiet --editable '$(2)'
+	@$(1)/bin/python -m pip install --quiet $(3) --editable '$(2)'
 	@touch $(1)/.ready
 endef
