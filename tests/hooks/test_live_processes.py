@@ -60,7 +60,7 @@ def train():
                 end_like(how)
             if step == 3000 and how in ("full", "healthy", "accepted", "workers"):
                 break
-            if bad_at_s is not None and is_bad and vitals.findings:
+            if is_bad and any(finding.name == "non-finite-loss" for finding in vitals.findings):
                 print(f"after: {time.monotonic() - bad_at_s:.1f}", flush=True)
                 break
 
@@ -148,6 +148,8 @@ def outcome(process):
 
 
 CHANGE = re.compile(r"\d\d:\d\d:\d\d  step ")
+# "at" where the look came when a single record with a NaN was there.
+NAN_TOLD = "non-finite-loss (since|at) step "
 
 
 def end_of(told):
@@ -155,7 +157,6 @@ def end_of(told):
     return [line for line in told[1:] if not CHANGE.match(line)]
 
 
-@pytest.mark.xfail(strict=False, reason="what is told in time depends on how busy the machine is")
 @pytest.mark.parametrize("how", ["nan", "thread"])
 def test_a_nan_is_told_while_the_training_goes_on_which_loads_nothing_for_it(tmp_path, start, how):
     status, out, told = outcome(start(how, tmp_path / "run"))
@@ -165,12 +166,10 @@ def test_a_nan_is_told_while_the_training_goes_on_which_loads_nothing_for_it(tmp
     # Five seconds where the machine is free; how busy it is must not decide a test.
     assert float(out.partition("after: ")[2].split()[0]) < LONG_S
     changes = [line.split()[3:6] for line in told if CHANGE.match(line)]
-    alarms = [change for change in changes if change[1] != "info"]
-    assert all(change == ["opened", "error", "non-finite-loss"] for change in alarms)
+    assert [change for change in changes if change[1] != "info"] == [["opened", "error", "non-finite-loss"]]
     assert "\x1b" not in "".join(told)
-    verdict, cost, following = end_of(told)[-3:]
-    # On a busy machine it may have been slow as well, or too busy for a last look.
-    assert verdict.startswith(("sick: ", "no verdict"))
+    verdict, cost, following = end_of(told)
+    assert re.match(NAN_TOLD, verdict.removeprefix("sick: "))
     assert "; the live diagnosis took " in cost
     assert following.startswith("next: trainvitals diagnose run")
 
@@ -262,7 +261,6 @@ def test_of_several_processes_the_first_alone_has_a_child(tmp_path):
     assert "next: trainvitals diagnose" in outcomes[0].printed
 
 
-@pytest.mark.xfail(strict=False, reason="what is told in time depends on how busy the machine is")
 def test_another_process_can_follow_it_too(tmp_path, start, root):
     folder = tmp_path / "run"
     training = start("nan", folder)
@@ -272,5 +270,5 @@ def test_another_process_can_follow_it_too(tmp_path, start, root):
     environment = os.environ | {"PYTHONPATH": str(root / "monitor")}
     followed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=LONG_S)
     assert outcome(training)[0] == 0
-    assert "  opened    error    non-finite-loss since step " in followed.stdout
+    assert re.search(f"  opened    error    {NAN_TOLD}", followed.stdout)
     assert "● sick   non-finite-loss" in followed.stdout
