@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean
 
-import numpy as np
 from benchmarks.exam.cases import Case
-from benchmarks.intervals import wilson
+from benchmarks.intervals import clustered_wilson
 
 HELD_OUT_LABELS = {False: "development", True: "held out"}
 
@@ -79,36 +77,12 @@ class Marked:
 
 
 def clustered(hits: list[bool], tasks: list[str]) -> str:
-    """A rate with a 95 % interval that knows that runs of one task resemble each other.
-
-    Wilson's interval on the effective number of runs n / (1 + (m - 1) r), with m the mean cluster size and r the
-    correlation inside clusters by analysis of variance (Donner and Klar 2000, chapter 1).
-    """
+    """A rate with a 95 % interval that knows that runs of one task resemble each other."""
     n, k = len(hits), sum(hits)
     if not n:
         return "0 of 0"
-    effective = n / _design_effect(np.asarray(hits, float), np.asarray(tasks))
-    low, high = _wilson_of_share(k / n, effective)
+    low, high = clustered_wilson(hits, tasks)
     return f"{k} of {n} ({100 * k / n:.0f} %, {100 * low:.0f}-{100 * high:.0f} %)"
-
-
-def _wilson_of_share(share: float, n: float) -> tuple[float, float]:
-    # Wilson's interval takes whole numbers; between them it is all but linear.
-    below, above = (wilson(round(share * size), size) for size in (max(int(n), 1), max(int(n) + 1, 1)))
-    part = n - int(n)
-    return tuple((1 - part) * a + part * b for a, b in zip(below, above, strict=True))
-
-
-def _design_effect(hits: np.ndarray, tasks: np.ndarray) -> float:
-    groups = [hits[tasks == task] for task in np.unique(tasks)]
-    n, k = len(hits), len(groups)
-    if k in (1, n) or hits.min() == hits.max():
-        return 1.0
-    within = sum(((group - group.mean()) ** 2).sum() for group in groups) / (n - k)
-    between = sum(len(group) * (group.mean() - hits.mean()) ** 2 for group in groups) / (k - 1)
-    size = (n - sum(len(group) ** 2 for group in groups) / n) / (k - 1)
-    correlation = (between - within) / (between + (size - 1) * within) if between + within > 0 else 0.0
-    return 1 + (fmean(len(group) for group in groups) - 1) * min(max(correlation, 0.0), 1.0)
 
 
 def f_scores(marked: list[Marked]) -> dict[str, tuple[float, float, float]]:
