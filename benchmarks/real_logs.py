@@ -1,18 +1,20 @@
 """Diagnose real logs of strangers and hold the verdicts against labels that were given by eye beforehand.
 
-    python benchmarks/real_logs.py [FOLDER]
+    python benchmarks/real_logs.py [FOLDER] [--keep]
 
 FOLDER holds ``labels.csv`` and one folder a run; without it ``../shared/real_logs`` beside the repository is used. Two
 controls are scored with the same ruler, and must fail: one that says everything as info, one that always warns of a
-plateau. Exit status 1 if a bar is missed or a control passes.
+plateau. Exit status 1 if a bar is missed or a control passes. ``--keep`` writes the table where ``scripts/accuracy.py``
+finds it.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from trainvitals.errors import LogError  # noqa: E402
 from trainvitals.model import Diagnosis, Finding, Severity, Status  # noqa: E402
 from trainvitals.rules.registry import all_rules, find_rule  # noqa: E402
 
+KEPT = REPOSITORY / "benchmarks" / "real_logs.json"
 NO_DATA = "no-usable-data"
 # Which label of the labeller a finding claims. Findings that are not listed claim none of them.
 LABELS_OF = {
@@ -244,6 +247,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=REPOSITORY.parent / "shared" / "real_logs")
     parser.add_argument("--runs", action="store_true", help="also print one line a run")
+    parser.add_argument("--keep", action="store_true", help=f"write the table to {KEPT.name}")
     arguments = parser.parse_args()
     if not (arguments.folder / "labels.csv").is_file():
         print(f"no labels.csv in {arguments.folder}: name the folder of labelled runs", file=sys.stderr)
@@ -254,12 +258,15 @@ def main() -> int:
             print(_line(run))
         print()
     scores = score(runs, refused)
-    _print_table(scores)
+    lines = list(_table(scores))
+    print("\n".join(lines))
+    if arguments.keep:
+        KEPT.write_text(json.dumps(lines, indent=1) + "\n")
     failed = [line.what for line in scores if not line.holds]
     passed_controls = []
     for name, control in (("everything as info", everything_as_info), ("always a plateau", always_a_plateau)):
-        lines = score(replace(run, diagnosis=control(run.diagnosis)) for run in runs)
-        broken = [line.what for line in lines if not line.holds]
+        judged = score(replace(run, diagnosis=control(run.diagnosis)) for run in runs)
+        broken = [line.what for line in judged if not line.holds]
         print(f"\nControl «{name}» fails on: {'; '.join(broken) or 'nothing'}")
         if not broken:
             passed_controls.append(name)
@@ -278,12 +285,12 @@ def _line(run: Labelled) -> str:
     )
 
 
-def _print_table(scores: Iterable[Score]) -> None:
-    print("| figure | measured | bar | holds | wrong |")
-    print("|---|---|---|---|---|")
+def _table(scores: Iterable[Score]) -> Iterator[str]:
+    yield "| figure | measured | bar | holds | wrong |"
+    yield "|---|---|---|---|---|"
     for line in scores:
         holds = "" if not line.bar else ("yes" if line.holds else "**no**")
-        print(f"| {line.what} | {rate(line.k, line.n)} | {line.bar} | {holds} | {'; '.join(line.wrong)} |")
+        yield f"| {line.what} | {rate(line.k, line.n)} | {line.bar} | {holds} | {'; '.join(line.wrong)} |"
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """The exam: faults with one injected cause beside the same training without it, and healthy runs that tempt.
 
-    python -m benchmarks.exam [--quick] [--folder FOLDER] [--jobs N] [--again] [--peers FOLDER]
+    python -m benchmarks.exam [--quick] [--folder FOLDER] [--jobs N] [--again] [--peers FOLDER] [--keep]
 
 Records what is not there yet, judges every run, and prints the tables as Markdown. What can be known of each fault from
-each log is declared in the files ``faults_of_*.py``.
+each log is declared in the files ``faults_of_*.py``. ``--keep`` writes the verdicts to ``results.json``, from which
+``scripts/accuracy.py`` makes ``docs/accuracy.md``.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.exam import record, report
+from benchmarks.exam import bars, record, report, results
 from benchmarks.exam.cases import Case, cases
 from benchmarks.exam.faults import FAULTS
 from benchmarks.exam.marks import Marked
 from benchmarks.exam.peers import PEERS
 from benchmarks.exam.published_rules import autotrainer, sagemaker_debugger
+from benchmarks.exam.torchmortem_hooked import ALARMS_FILE as TORCHMORTEM_FILE
 from benchmarks.exam.verdicts import LOGS, judge
 
 import trainvitals
@@ -79,9 +81,12 @@ def _said_by_peers(folder: Path, programs: Path) -> dict[str, tuple[str, dict[st
         alarms = {peer.name: ("plain", peer.alarms(programs, folder / LOGS["plain"])) for peer in PEERS}
         alarms |= {rules.__name__: ("watched", rules(watched)) for rules in (sagemaker_debugger, autotrainer)}
         path.write_text(json.dumps(alarms))
+    found = json.loads(path.read_text())
+    if (hooked := folder / TORCHMORTEM_FILE).exists():
+        found["torchmortem"] = ("watched", json.loads(hooked.read_text()))
     return {
         name: (sees, {"alarms": said, "notes": [], "causes": said, "status": "warning" if said else "healthy"})
-        for name, (sees, said) in json.loads(path.read_text()).items()
+        for name, (sees, said) in found.items()
     }
 
 
@@ -92,6 +97,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="judge again what was judged before")
     parser.add_argument("--peers", type=Path, help="where runmedic, trainproof and losslint lie; see peers.py")
+    parser.add_argument("--keep", action="store_true", help="write the verdicts to results.json")
     options = parser.parse_args()
     names = [case.name for case in cases(FAULTS, quick=options.quick)]
     context = multiprocessing.get_context("spawn")
@@ -102,8 +108,14 @@ def main() -> None:
     with context.Pool(options.jobs) as pool:
         jobs = [Job(name, options.quick, options.folder, options.again, options.peers) for name in names]
         marked = [mark for marks in pool.map(judged, jobs, chunksize=4) for mark in marks]
-    for part in (report.summary, report.by_fault, report.misses_and_false_alarms):
-        print("\n".join(part(marked)), end="\n\n")
+    if options.keep:
+        results.save(marked)
+    ours = [mark for mark in marked if mark.judge == mark.sees]
+    for part in (bars.table(marked), report.summary(marked), report.by_fault(marked), report.false_alarms(ours)):
+        print("\n".join(part), end="\n\n")
+    for mark in report.misses(ours):
+        said = ", ".join(sorted(mark.alarms())) or mark.looks["1.0"]["status"]
+        print(f"- missed: {mark.case.name} ({mark.judge}): {said}")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ def _layers(training: Training) -> list[nn.Module]:
 
 @torch.no_grad()
 def _kill_units(training: Training) -> None:
-    for layer in _layers(training)[:-1]:
+    # A normalisation between a layer and its activation would take the layer's own shift away again.
+    norms = [module for module in training.network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for layer in [*_layers(training)[:-1], *norms]:
         layer.bias -= 100.0
 
 
@@ -126,10 +128,11 @@ FAULTS = (
         ("exploding-gradients", "poor-initialisation"),
         (*BLOWN_UP, "activation-growth", *STUCK),
         yes("gradients grow by orders of magnitude from the last layer to the first"),
-        symptom("the loss jumps about far above its start"),
+        symptom("the loss starts at a thousand times that of a guess, and blows up"),
         ("mlp_teacher_sgd", "residual_spirals_sgd"),
         settings=_deep("relu"),
-        prepare=lambda training: _scale_weights(training, 2.5),
+        # 2.45 times what PyTorch draws keeps the size of a signal through ReLU layers (He et al. 2015).
+        prepare=lambda training: _scale_weights(training, 6.0),
     ),
     Fault(
         "units_die",

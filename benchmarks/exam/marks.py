@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.exam.cases import Case
 from benchmarks.intervals import clustered_wilson
@@ -17,7 +18,8 @@ class Marked:
     Args:
         judge: who said it: ours on the ``watched`` or the ``plain`` log, or the name of a peer.
         sees: which of the two logs the judge was given.
-        looks: by prefix, the whole run under "1.0": ``alarms``, ``notes``, ``causes``, ``status``.
+        looks: by prefix, the whole run under "1.0": ``alarms``, ``notes``, ``causes``, ``status``; of ours
+            also ``sure`` and ``causes_sure``.
         opened: step of the first accepted warning.
         onset, steps: of the fault, and of the whole training.
     """
@@ -27,7 +29,7 @@ class Marked:
     sees: str
     onset: int
     steps: int
-    looks: dict[str, dict[str, list[str] | str]]
+    looks: dict[str, dict[str, Any]]
     opened: int | None
 
     def alarms(self, look: str = "1.0") -> set[str]:

@@ -99,16 +99,32 @@ def by_fault(marked: list[Marked]) -> Lines:
             )
 
 
-def misses_and_false_alarms(marked: list[Marked]) -> Lines:
-    """By name, so that each can be looked at."""
-    marked = [mark for mark in marked if mark.judge == mark.sees]
+def apart(marked: list[Marked]) -> Lines:
+    """What was tuned on and what was held out, side by side."""
+    yield f"| | {' | '.join(HELD_OUT_LABELS.values())} |"
+    yield "|---" * (len(HELD_OUT_LABELS) + 1) + "|"
+    for log in ("watched", "plain"):
+        of_log = [mark for mark in marked if mark.judge == log]
+        for title, runs, hit in (
+            ("found of what can be known", _knowable, lambda mark: mark.found),
+            ("cause first, of those", _named, lambda mark: mark.has_cause_among(1)),
+        ):
+            cells = [
+                _rate(runs([mark for mark in of_log if mark.case.held_out is held_out]), hit)
+                for held_out in HELD_OUT_LABELS
+            ]
+            yield f"| {title}, {log} | {' | '.join(cells)} |"
+
+
+def false_alarms(marked: list[Marked]) -> Lines:
+    """By name, so that each can be looked at: what stood at which share of a healthy run."""
     for mark in _healthy(marked):
         if mark.ever_opened:
             opened = {look: ", ".join(sorted(mark.alarms(look))) for look in mark.looks if mark.alarms(look)}
-            yield f"- false alarm: {mark.case.name} ({mark.judge}): " + "; ".join(
-                f"{k}: {v}" for k, v in opened.items()
-            )
-    for mark in _faulty(marked):
-        if mark.knowable and not mark.found:
-            said = ", ".join(sorted(mark.alarms())) or mark.looks["1.0"]["status"]
-            yield f"- missed: {mark.case.name} ({mark.judge}): {said}"
+            said = "; ".join(f"{names} at {100 * float(look):.0f} % of the run" for look, names in opened.items())
+            yield f"- {mark.case.name} ({mark.judge}): {said}"
+
+
+def misses(marked: list[Marked]) -> list[Marked]:
+    """What can be known and was not found."""
+    return [mark for mark in _faulty(marked) if mark.knowable and not mark.found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,7 @@ def record(settings: Settings, fault: Fault | None, seed: int, folder: Path) -> 
         live=False,
     ) as vitals:
         for training.step in range(settings.steps):
-            loss = _make_step(training, fault, vitals)
+            loss = make_step(training, fault, vitals.clip_grad_norm_)
             vitals.log(loss=loss, samples=settings.batch)
             window.append(loss.item())
             row: dict[str, float] = {}
@@ -163,7 +164,12 @@ def record(settings: Settings, fault: Fault | None, seed: int, folder: Path) -> 
     return training.onset, settings.steps
 
 
-def _make_step(training: Training, fault: Fault | None, vitals: Any) -> Tensor:
+def make_step(training: Training, fault: Fault | None, clip: Callable[..., object]) -> Tensor:
+    """One step, with the fault if it has set in; the loss, detached.
+
+    Args:
+        clip: called with the parameters and the largest norm, in a training that clips.
+    """
     if fault and fault.before and training.step >= training.onset:
         fault.before(training)
     for group in training.optimizer.param_groups:
@@ -178,7 +184,7 @@ def _make_step(training: Training, fault: Fault | None, vitals: Any) -> Tensor:
         training.optimizer.zero_grad()
     loss.backward()
     if training.settings.clip:
-        vitals.clip_grad_norm_(training.network.parameters(), training.settings.clip_norm)
+        clip(training.network.parameters(), training.settings.clip_norm)
     if training.makes_updates:
         training.optimizer.step()
     return loss.detach()

@@ -6,8 +6,6 @@ first 25, 50 and 75 % of a run show what opened and vanished; bisection between 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -31,12 +29,15 @@ class Verdict:
     Args:
         alarms: names of open findings at warning or above. notes: names of those below.
         causes: ranked names of root causes.
+        sure: confidence of each alarm. causes_sure: name and confidence of each cause told of an alarm, not ruled out.
     """
 
     status: str
     alarms: tuple[str, ...]
     notes: tuple[str, ...]
     causes: tuple[str, ...]
+    sure: dict[str, float]
+    causes_sure: tuple[tuple[str, float], ...]
 
     @classmethod
     def of(cls, diagnosis: Diagnosis) -> Verdict:
@@ -44,7 +45,11 @@ class Verdict:
         for finding in diagnosis.open_findings:
             names[finding.severity is not Severity.INFO].append(finding.name)
         causes = [cause.name for cause in diagnosis.root_causes]
-        return cls(diagnosis.status.value, tuple(names[True]), tuple(names[False]), tuple(causes))
+        alarms = [finding for finding in diagnosis.open_findings if finding.severity is not Severity.INFO]
+        sure = {finding.name: round(finding.confidence, 3) for finding in alarms}
+        told = [cause for finding in alarms for cause in finding.causes if not cause.is_ruled_out]
+        causes_sure = tuple((cause.name, round(cause.confidence, 3)) for cause in told)
+        return cls(diagnosis.status.value, tuple(names[True]), tuple(names[False]), tuple(causes), sure, causes_sure)
 
     @property
     def is_healthy(self) -> bool:
@@ -91,8 +96,3 @@ def beginning(run: Run, end: float) -> Run:
         if kept.any():
             series[tag] = whole if kept.all() else whole.take(kept)
     return replace(run, series=series)
-
-
-def load(path: Path) -> Mapping[str, dict[str, object]]:
-    """Verdicts kept from before; none where there are none."""
-    return json.loads(path.read_text()) if path.exists() else {}

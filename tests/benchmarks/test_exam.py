@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the exam trains networks")
 
-from benchmarks.exam import bases, controls
+from benchmarks.exam import bars, bases, controls, report, results
 from benchmarks.exam.cases import cases
 from benchmarks.exam.faults import FAULTS
 from benchmarks.exam.marks import Marked, clustered, f_scores
@@ -14,7 +14,7 @@ from benchmarks.exam.training import schedule_factor
 from benchmarks.intervals import wilson
 
 ALL = list(cases(FAULTS, quick=False))
-EMPTY = {"alarms": [], "notes": [], "causes": [], "status": "healthy"}
+EMPTY = {"alarms": [], "notes": [], "causes": [], "sure": {}, "causes_sure": [], "status": "healthy"}
 
 
 def marked(case, *alarms):
@@ -90,3 +90,36 @@ def test_precision_and_recall_count_found_runs_and_false_claims():
 def _width(text):
     low, high = text.rpartition(", ")[2].removesuffix(" %)").split("-")
     return int(high) - int(low)
+
+
+def test_what_is_kept_of_the_verdicts_gives_the_same_tables(tmp_path):
+    fault = next(case for case in ALL if case.fault and case.fault.name == "units_die")
+    whole = EMPTY | {"alarms": ["dead-units"], "causes": ["dead-units"], "sure": {"dead-units": 0.9}}
+    looks = {"0.25": EMPTY, "0.5": EMPTY | {"alarms": ["plateau"]}, "0.75": EMPTY, "1.0": whole}
+    marks = [Marked(fault, log, log, 40, 100, looks, 50) for log in ("watched", "plain")]
+    marks += [Marked(fault, "another", "plain", 40, 100, {"1.0": EMPTY}, None)]
+    results.save(marks, tmp_path / "kept.json")
+    again = results.load(tmp_path / "kept.json")
+    for made in (bars.table, report.summary, report.by_fault, report.apart):
+        assert list(made(again)) == list(made(marks))
+    assert again[0].vanished() == ["plateau"]
+    assert again[0].looks["1.0"]["sure"] == {"dead-units": 0.9}
+
+
+def test_a_bar_is_held_or_missed_by_what_was_counted():
+    healthy = [case for case in ALL if case.fault is None]
+    quiet = [marked(case) for case in healthy[:50]]
+    (line,) = [line for line in bars.table(quiet) if line.startswith("| healthy logs with an alarm |")]
+    assert line.startswith("| healthy logs with an alarm | 0 of 50 ")
+    assert line.endswith("| at most 2 | held |")
+    loud = [marked(case, "plateau") for case in healthy[:3]]
+    (line,) = [line for line in bars.table(quiet + loud) if line.startswith("| healthy logs with an alarm |")]
+    assert line.startswith("| healthy logs with an alarm | 3 of 53 ")
+    assert line.endswith("| at most 2 | **missed** |")
+
+
+def test_false_alarms_are_told_by_name_and_by_when():
+    control = next(case for case in ALL if case.kind == "control")
+    looks = {"0.25": EMPTY | {"alarms": ["overfitting"]}, "0.5": EMPTY, "0.75": EMPTY, "1.0": EMPTY}
+    told = list(report.false_alarms([Marked(control, "plain", "plain", 0, 100, looks, None)]))
+    assert told == [f"- {control.name} (plain): overfitting at 25 % of the run"]
