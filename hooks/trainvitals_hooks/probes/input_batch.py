@@ -86,7 +86,8 @@ class InputBatch(Probe):
         self._handles = []
 
     def _take(self, entrance: _Entrance, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self._reading is not None:
+        # A validation that leaves the model in training mode shows by having no gradients.
+        if self._reading is not None or not torch.is_grad_enabled():
             return
         batch = first_input(args, kwargs)
         if batch is None:

@@ -95,7 +95,8 @@ class Outputs(Probe):
         self._sample = self._diversity = None
 
     def _hear(self, arguments: tuple[Any, ...], keywords: dict[str, Any], output: object) -> None:
-        if self._heard:
+        # A validation that leaves the model in training mode shows by having no gradients.
+        if self._heard or not torch.is_grad_enabled():
             return
         self._heard = True
         logits = _logits(output)

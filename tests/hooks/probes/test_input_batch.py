@@ -175,6 +175,19 @@ def test_the_first_of_several_micro_batches_counts_and_no_validation(tmp_path):
     assert recorded(tmp_path)["input/mean"] == {0: 0.0, 1: 10.0}
 
 
+def test_a_pass_without_gradients_is_no_training_even_in_training_mode(tmp_path):
+    """Many a loop validates under ``no_grad`` alone."""
+    model = network()
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watching(model, optimizer, tmp_path, every=1, signals=["input_batch"]):
+        for step in range(2):
+            with torch.no_grad():
+                model(torch.full((4, 12), -5.0))
+            model(torch.full((4, 12), 10.0 * step)).sum().backward()
+            optimizer.step()
+    assert recorded(tmp_path)["input/mean"] == {0: 0.0, 1: 10.0}
+
+
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_model_that_is_entered_through_a_child_is_heard_there(tmp_path, every):
     class Lightning(nn.Module):

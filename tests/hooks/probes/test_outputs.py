@@ -183,3 +183,17 @@ def test_the_first_of_several_runs_counts(tmp_path):
             optimizer.step()
     values = recorded(tmp_path)["output/row_sum"]
     assert values == pytest.approx({0: row_sum(LOGITS), 1: 3 * row_sum(LOGITS)}, abs=1e-4)
+
+
+def test_a_pass_without_gradients_is_no_training(tmp_path):
+    model = Giving(LOGITS)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with watching(model, optimizer, tmp_path, signals=["outputs"]) as vitals:
+        with torch.no_grad():
+            model.output = 7.0 * LOGITS
+            model()
+        model.output = LOGITS
+        model()
+        optimizer.step()
+        vitals.log(loss=1.0)
+    assert recorded(tmp_path)["output/log_z"][0] == pytest.approx(log_z(LOGITS), rel=1e-5)
