@@ -11,7 +11,7 @@ DEMO_READY := $(DEMO_VENV)/.ready
 TRAIN_READY := $(TRAIN_VENV)/.ready
 READY := $(VENV)/.ready
 RUN := $(VENV)/bin/python -m
-BENCHMARKS := real_logs injected_events plateau signals eventfile command_line
+BENCHMARKS := real_logs injected_events plateau signals eventfile command_line catalogue
 
 # Several test processes share the cores; threads inside each of them would only get in each other's way.
 export OPENBLAS_NUM_THREADS ?= 1
