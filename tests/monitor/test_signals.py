@@ -121,6 +121,21 @@ class TestSuites:
         signals = understand(losses("train_loss", "train_mc_loss", "val_loss", "val_mc_loss"))
         assert dict(signals.val_loss) == {"": "val_loss"}
 
+    def test_a_loss_on_other_data_that_is_larger_than_the_whole_is_a_suite(self) -> None:
+        run = run_of({"train_loss": falling(), "val_loss": falling(), "val_loss_wikipedia": falling() + 0.5})
+        assert dict(understand(run).val_loss) == {"": "val_loss", "wikipedia": "val_loss_wikipedia"}
+
+    @pytest.mark.parametrize(("name", "part"), [("wikipedia", 0.2), ("kl", 3.0)])
+    def test_what_the_whole_may_be_the_sum_of_is_a_part(self, name: str, part: float) -> None:
+        run = run_of({"train_loss": falling(), "val_loss": falling(), f"val_loss_{name}": part * falling()})
+        assert dict(understand(run).val_loss) == {"": "val_loss"}
+
+    def test_where_training_has_parts_too_a_larger_one_is_no_suite(self) -> None:
+        run = run_of(
+            {"train_loss": falling(), "train_loss_x": falling(), "val_loss": falling(), "val_loss_y": falling() + 0.5}
+        )
+        assert dict(understand(run).val_loss) == {"": "val_loss"}
+
     def test_metrics_carry_their_suite(self) -> None:
         signals = understand(losses("loss", "eval_g0_loss", "eval_g1_loss", "eval_g1_accuracy"))
         assert [(metric.suite, metric.split) for metric in signals.metrics] == [("g1", "val")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
@@ -155,9 +155,10 @@ def choose_train(losses: Sequence[Loss]) -> list[Chosen]:
 
 def choose_val(losses: Sequence[Loss], train: Sequence[Loss]) -> tuple[dict[str, Chosen], list[Chosen]]:
     """The loss of each validation suite, the suite to judge by first; and the tags that none is judged by."""
-    totals_of_family = {loss.family for loss in losses if not loss.qualifier or loss.level == 1}
+    totals = sorted((loss for loss in losses if loss.level < 2), key=lambda loss: loss.size)
+    total_of_family = {loss.family: loss.size for loss in totals}
     train_qualifiers = {loss.qualifier for loss in train}
-    parts = [loss for loss in losses if _is_val_part(loss, totals_of_family, train_qualifiers)]
+    parts = [loss for loss in losses if _is_val_part(loss, total_of_family, train_qualifiers)]
     wholes = [loss for loss in losses if loss not in parts]
     if not wholes:
         return _parts_as_suites(parts, train), []
@@ -209,15 +210,19 @@ def _remainder(text: str, neutral: frozenset[str]) -> str:
     return "".join(pieces)
 
 
-def _is_val_part(loss: Loss, totals_of_family: set[str], train_qualifiers: set[tuple[str, ...]]) -> bool:
+def _is_val_part(loss: Loss, total_of_family: Mapping[str, float], train_qualifiers: set[tuple[str, ...]]) -> bool:
     if loss.level < 2 or _DATALOADER.fullmatch(loss.qualifier_text):
         return False
     if loss.placed == "before":
         return loss.is_part and loss.qualifier in train_qualifiers
     if loss.is_part:
         return True
-    has_total = loss.family in totals_of_family
-    return loss.qualifier in train_qualifiers or (has_total and loss.placed == "glued")
+    if loss.qualifier in train_qualifiers:
+        return True
+    # A word that no part is known by, of a loss larger than the total: what is summed up cannot be, other data can.
+    total = total_of_family.get(loss.family)
+    other_data = total is None or (train_qualifiers <= {()} and loss.size > total)
+    return loss.placed == "glued" and not other_data
 
 
 def _parts_as_suites(parts: Sequence[Loss], train: Sequence[Loss]) -> dict[str, Chosen]:

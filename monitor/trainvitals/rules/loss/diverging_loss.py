@@ -79,7 +79,7 @@ class DivergingLoss(Rule[Divergence]):
     * unusual for this run: `earlier_factor` times larger than every earlier rise from which it came back; or nine in
       ten points since the onset higher than nine in ten of the equally many before (`overlap`);
     * far: `share_lost` of the progress since the start given back and `smallest_factor` above the best level
-      (`factor_in_noise` where it is not beyond noise), or `large_factor` above the best level.
+      (`factor_in_noise` where noise was not overcome), or `large_factor` above the best level.
 
     A loss below its start that has come back by more than half is recovering. The onset is where a line through the
     points before turns into a rise, fitted to the foot of the rise alone.
@@ -255,9 +255,13 @@ def _is_unusual(rise: Rise, points: int, limits: Mapping[str, float]) -> bool:
     apart = rise.overlap <= limits["overlap"] and rise.points_since >= POINTS_TO_STAND_APART
     if _is_beyond_noise(rise, limits):
         return beyond_past or apart
+    far_enough = beyond_past and rise.size >= limits["noise_sds"] * rise.noise_sd
+    return apart and (far_enough or _is_own_level(rise, points, limits))
+
+
+def _is_own_level(rise: Rise, points: int, limits: Mapping[str, float]) -> bool:
     lasting = rise.points_since >= max(POINTS_FOR_SUBTLETY, LASTING_SHARE * points)
-    own_level = lasting and rise.overlap_with_all <= limits["overlap"]
-    return apart and (own_level or (beyond_past and rise.size >= limits["noise_sds"] * rise.noise_sd))
+    return lasting and rise.overlap_with_all <= limits["overlap"]
 
 
 def _is_far(rise: Rise, measurement: Divergence, limits: Mapping[str, float]) -> bool:
@@ -273,7 +277,8 @@ def _is_far(rise: Rise, measurement: Divergence, limits: Mapping[str, float]) ->
         return factor_from_start > 1 and factor >= limits["factor_in_noise"]
     beyond_noise = _is_beyond_noise(rise, limits)
     if rise.size >= limits["share_lost"] * rise.fall:
-        return factor >= limits["smallest_factor" if beyond_noise else "factor_in_noise"]
+        certain = beyond_noise or _is_own_level(rise, measurement.points, limits)
+        return factor >= limits["smallest_factor" if certain else "factor_in_noise"]
     return beyond_noise and factor >= limits["large_factor"]
 
 

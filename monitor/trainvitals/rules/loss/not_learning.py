@@ -12,6 +12,7 @@ from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import block_means, mad_scale
 from trainvitals.model import Evidence, Finding, Series, Severity, Verdict
 from trainvitals.rules import logging_lines
+from trainvitals.rules.loss.both_still import BothStill, both_still
 from trainvitals.rules.loss.chance import chance_classes
 from trainvitals.rules.loss.metric_movement import METRIC_POINTS, change_of, flat_metric, is_good, metric_at_chance
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
@@ -51,6 +52,7 @@ class Stillness:
         resumed: the log continues another one; warming_up: the learning rate is still rising.
         flat_metric: a metric that did not move, at chance where there is one, and its last value.
         classes: the number of classes whose guessing would cost this much.
+        both: what training and validation loss say together, where the schedule has ended.
     """
 
     tag: str
@@ -70,6 +72,7 @@ class Stillness:
     warming_up: bool
     flat_metric: tuple[str, float] | None
     classes: int | None
+    both: BothStill | None = None
 
 
 class NotLearning(Rule[Stillness]):
@@ -92,6 +95,10 @@ class NotLearning(Rule[Stillness]):
     start, and the progress verdict is not "progressing". With fewer than 30 points a metric that does not move or the
     level of guessing must agree, and all values lie within `gain_share`. A loss that repeats one value to the last
     digit is an error, as is one at the level of guessing with a metric at chance.
+
+    Where the training loss is too noisy to prove it, both losses may together, once the learning rate is down to next
+    to nothing (until then a saddle may end): neither has fallen provably since the first validation, the validation
+    loss by at most `hidden_share` and the training loss since its start by at most twice that.
 
     A first step may cost more than guessing, and falling from there to ln(K) is not learning yet: where a metric stands
     at chance all the time (accuracy 1/K, area under the ROC curve 0.5), the gain counts from ln(K) on. Without a metric
@@ -137,6 +144,12 @@ class NotLearning(Rule[Stillness]):
             "exp(-0.1)",
         ),
         Threshold(
+            "hidden_share",
+            0.05,
+            "Of the validation loss: what its noise may hide, where neither loss fell provably in a whole schedule.",
+            "convention; the healthy trainings of the exam with the least to learn gain a tenth",
+        ),
+        Threshold(
             "minimum_points",
             8,
             "Fewer points show no level.",
@@ -171,7 +184,7 @@ class NotLearning(Rule[Stillness]):
         margin = limits["gain_share"] * abs(still.reference)
         left = still.reference - still.lowest > margin + LOWEST_OF_BLOCKS_SDS * still.block_sd
         if still.gain_high >= margin or left:
-            return []
+            return self._found_together(still, limits)
         corroborated = still.flat_metric is not None or still.classes is not None
         # A constant term makes any gain a small share of the loss; alone, a fall far beyond the noise is learning.
         if not corroborated and still.start - still.end > CERTAIN_FALL_SDS * still.block_sd:
@@ -183,6 +196,34 @@ class NotLearning(Rule[Stillness]):
         if still.flat_metric is not None and still.classes is not None:
             return [self._found(still, limits, Severity.ERROR, 0.95)]
         return [self._found(still, limits, Severity.WARNING, 0.85 if corroborated else 0.7)]
+
+    def _found_together(self, still: Stillness, limits: Mapping[str, float]) -> list[Finding]:
+        both, hidden = still.both, limits["hidden_share"]
+        if both is None or both.val.share_high > hidden or both.train.share_high > 2 * hidden:
+            return []
+        if abs(both.val.start) < limits["low_level"]:
+            return []
+        train, val = both.train, both.val
+        return [
+            self.finding(
+                Severity.WARNING,
+                0.85,
+                f"{train.tag} and {val.tag} end the schedule where they began: {train.start:.4g} and {val.start:.4g} "
+                f"at first, {train.end:.4g} and {val.end:.4g} in the second half",
+                first_step=still.first_step,
+                last_step=still.last_step,
+                evidence=tuple(
+                    Evidence(
+                        f"{loss.tag} has not fallen provably; its noise hides a fall of at most {loss.gain_high:.3g}",
+                        signal=loss.tag,
+                        value=loss.gain_high,
+                        threshold=share * abs(loss.start),
+                        step=still.last_step,
+                    )
+                    for loss, share in ((val, hidden), (train, 2 * hidden))
+                ),
+            )
+        ]
 
     def _found(self, still: Stillness, limits: Mapping[str, float], severity: Severity, confidence: float) -> Finding:
         never = "never left its initial level"
@@ -232,6 +273,7 @@ def _stillness(loss: LossCurve, view: RunView) -> Stillness:
         warming_up=_is_warming_up(view.learning_rate),
         flat_metric=at_chance or flat_metric(view),
         classes=classes,
+        both=both_still(view),
     )
 
 

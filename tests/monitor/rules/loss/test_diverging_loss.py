@@ -71,6 +71,14 @@ def test_a_collapse_to_the_start_is_seen_through_noise_as_large_as_the_collapse(
     assert finding.first_step == pytest.approx(3000, abs=0.05 * STEPS[-1])
 
 
+@pytest.mark.parametrize(("level", "onset", "found"), [(1.1, 250, ["error"]), (0.8, 250, []), (1.1, 475, [])])
+def test_a_lasting_collapse_to_less_than_twice_the_best_is_seen_through_noise(level, onset, found):
+    points = np.arange(POINTS)
+    learnt = (0.65 + 0.45 * np.exp(-points / 60.0)) * noise_of_small_batches(POINTS, 0.1, 3)
+    fallen = level * noise_of_small_batches(POINTS, 0.005, 4)
+    assert severities(RULE, view_of(np.where(points < onset, learnt, fallen))) == found
+
+
 def test_noise_of_that_size_alone_is_none():
     for seed in range(40):
         flat, falling = noise_of_small_batches(POINTS, 1.2, seed), noisy(1.2, seed)

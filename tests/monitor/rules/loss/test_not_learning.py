@@ -151,3 +151,50 @@ def test_without_a_metric_both_losses_must_stand_on_the_level_of_guessing(val_le
     assert severities(RULE, auc_view(loss, None, val)) == found
     slow = (np.log(3.0) + 2.0 * 0.8 ** np.arange(60)) * noise(0.0005, 60)
     assert findings(RULE, auc_view(slow, None, val)) == []
+
+
+COSINE = 1e-3 * (0.5 + 0.5 * np.cos(np.linspace(0, np.pi, POINTS)))
+HIDING = 1.7 * noise(0.12, seed=2)
+
+
+def flat_validation(gain=0.0, sd=0.006):
+    return 1.6 * (1.0 - gain * np.linspace(0, 1, 30) ** 0.3) * noise(sd, 30, seed=52)
+
+
+def test_after_a_whole_schedule_the_validation_loss_proves_what_noise_hides_in_training():
+    (finding,) = findings(RULE, view_of(HIDING, val=flat_validation(), rate=COSINE))
+    assert (finding.severity, finding.first_step) == ("warning", 0)
+    assert finding.signals == {"loss", "val"}
+    assert all(0 < item.value < item.threshold for item in finding.evidence)
+
+
+@pytest.mark.parametrize(
+    ("val", "rate"),
+    [
+        (None, COSINE),
+        (flat_validation(), None),
+        (flat_validation(), np.full(POINTS, 1e-3)),
+        (flat_validation(gain=0.02, sd=0.001), COSINE),
+        (flat_validation(sd=0.05), COSINE),
+        (flat_validation()[:7], COSINE),
+        (0.04 * flat_validation(), COSINE),
+    ],
+    ids=["no validation", "no rate", "the rate is up", "it falls provably", "noise hides more", "too few", "low"],
+)
+def test_it_proves_nothing_where(val, rate):
+    assert findings(RULE, view_of(HIDING, val=val, rate=rate)) == []
+
+
+def test_a_training_loss_that_falls_while_validation_rests_learns_something():
+    falling = np.linspace(1.0, 0.85, POINTS) * HIDING
+    assert findings(RULE, view_of(falling, val=flat_validation(), rate=COSINE)) == []
+
+
+def test_what_a_training_loss_loses_before_the_first_validation_is_no_learning_if_it_is_little():
+    first = np.where(np.arange(POINTS) < 8, 1.0, 0.0)
+    val, steps = flat_validation(sd=0.0005), np.linspace(150, STEPS[-1], 30).astype(int)
+    signals = Signals(train_loss=("loss",), val_loss={"": "val"}, learning_rate=("rate",))
+    for height, found in ((0.06, ["warning"]), (0.4, [])):
+        loss = 1.7 * (1 + height * first) * noise(0.004)
+        view = make_view({"loss": (STEPS, loss), "val": (steps, val), "rate": (STEPS, COSINE)}, signals)
+        assert severities(RULE, view) == found
