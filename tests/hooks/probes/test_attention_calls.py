@@ -1,4 +1,4 @@
-"""Functions of attention are replaced only while the watched model runs, and whoever else meets them is not disturbed."""
+"""Functions of attention are replaced only while the watched model runs; whoever else meets them is not disturbed."""
 
 from __future__ import annotations
 
