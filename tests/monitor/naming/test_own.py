@@ -14,28 +14,25 @@ from trainvitals.eventfile import EventFileWriter
 from trainvitals.model import Run
 from trainvitals.signals import understand
 
-LOSSES = {tags.TRAIN_LOSS: "train_loss", tags.VALIDATION_LOSS: "val_loss"}
-ROLES = {
-    tags.GRADIENT_NORM: "grad_norm",
-    tags.GRADIENT_NORM_BEFORE_CLIPPING: "grad_norm",
-    tags.of_optimizer(tags.GRADIENT_NORM, 1): "grad_norm",
-    tags.learning_rate(0): "learning_rate",
+HAND_PICKED = {
+    tags.TRAIN_LOSS: "train_loss",
+    tags.VALIDATION_LOSS: "val_loss",
     tags.learning_rate(1): "learning_rate",
-    tags.LOSS_SCALE: "loss_scale",
+    tags.weight_decay(0): "recorded",
+    tags.of_optimizer(tags.GRADIENT_NORM, 1): "grad_norm",
+    tags.of_optimizer(tags.NON_FINITE_GRADIENTS, 1): "recorded",
     tags.STEP_TIME_S: "step_time",
-    tags.DATA_TIME_S: "data_time",
-    tags.FORWARD_TIME_S: "time",
-    tags.BACKWARD_TIME_S: "time",
-    tags.OPTIMIZER_TIME_S: "time",
-    tags.COMMUNICATION_TIME_S: "time",
-    tags.THROUGHPUT_PER_S: "throughput",
-    tags.TOKENS_PER_S: "throughput",
-    tags.MEMORY_BYTES: "memory",
-    tags.ACCELERATOR_MEMORY_BYTES: "memory",
-    tags.EPOCH: "epoch",
-    tags.TOKENS: "tokens",
-    tags.SAMPLES: "samples",
-} | LOSSES
+    tags.of_rank(tags.STEP_TIME_S, 0): "recorded",
+    tags.PROBE_SET_LOSS: "recorded",
+}
+ROLES_OF_UNITS = {
+    "s": {"step_time", "data_time", "time"},
+    "samples / s": {"throughput"},
+    "tokens / s": {"throughput"},
+    "bytes": {"memory"},
+    "loss / weight": {"grad_norm"},
+}
+"""What is measured in such a unit has one of these roles, and nothing else has."""
 PLAIN = [tag for tag in tags.TAGS if tag not in (tags.LEARNING_RATE, tags.WEIGHT_DECAY)]
 WHOLE_RUN = [*PLAIN, tags.learning_rate(0), tags.learning_rate(1), tags.weight_decay(0)]
 WHOLE_RUN += [tags.of_rank(tags.STEP_TIME_S, 0), tags.of_rank(tags.STEP_TIME_S, 1)]
@@ -58,9 +55,26 @@ def roles_of(run: Run) -> dict[str, str]:
     return {role.tag: role.role for role in understand(run).roles}
 
 
-@pytest.mark.parametrize("tag", WHOLE_RUN)
-def test_every_tag_of_the_catalogue_alone_has_its_role(tag: str) -> None:
-    assert roles_of(run_of({tag: falling()})) == {tag: ROLES.get(tag, "recorded")}
+def role_alone(tag: str) -> str:
+    (role,) = understand(run_of({tag: falling()})).roles
+    assert role.tag == tag
+    return role.role
+
+
+ALONE = {tag: role_alone(tag) for tag in WHOLE_RUN}
+
+
+@pytest.mark.parametrize("tag", PLAIN)
+def test_every_tag_of_the_catalogue_has_a_role_that_fits_its_unit(tag: str) -> None:
+    fitting = ROLES_OF_UNITS.get(tags.TAGS[tag].unit, set())
+    of_other_units = set().union(*ROLES_OF_UNITS.values()) - fitting
+    assert not fitting or ALONE[tag] in fitting
+    assert ALONE[tag] not in {"other", *of_other_units}
+
+
+@pytest.mark.parametrize(("tag", "role"), HAND_PICKED.items())
+def test_the_role_of_a_tag_is_that_of_its_kind_and_what_is_of_one_rank_is_none_of_the_runs(tag: str, role: str) -> None:
+    assert role_alone(tag) == role
 
 
 @given(st.lists(st.sampled_from([*WHOLE_RUN, *PER_LAYER]), unique=True))
@@ -68,7 +82,7 @@ def test_every_tag_of_the_catalogue_has_its_role_in_every_company(names: list[st
     run = run_of({tag: falling() for tag in names})
     signals = understand(run)
     layers = {tag: f"per_layer.{tag.partition('/')[0]}" for tag in names if tag in PER_LAYER}
-    assert roles_of(run) == {tag: layers.get(tag) or ROLES.get(tag, "recorded") for tag in names}
+    assert roles_of(run) == {tag: layers.get(tag) or ALONE[tag] for tag in names}
     assert signals.train_loss == ((tags.TRAIN_LOSS,) if tags.TRAIN_LOSS in names else ())
     assert signals.val_loss == ({"": tags.VALIDATION_LOSS} if tags.VALIDATION_LOSS in names else {})
     assert signals.metrics == ()
