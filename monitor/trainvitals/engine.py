@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainvitals.absorption import absorb
-from trainvitals.causes import explain_findings, root_causes
+from trainvitals.causes import SIGNATURES, causes_of_slowness, explain_findings, root_causes
 from trainvitals.config import Config
 from trainvitals.errors import ConfigError
 from trainvitals.interventions.registry import all_interventions
@@ -23,7 +23,7 @@ from trainvitals.model import (
     Status,
     Suggestion,
 )
-from trainvitals.rules.registry import broken_plugins, find_rule, select_rules
+from trainvitals.rules.registry import all_rules, broken_plugins, find_rule, select_rules
 from trainvitals.rules.rule import NotEnough, Rule
 from trainvitals.signals import understand
 from trainvitals.view import RunView
@@ -50,6 +50,7 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
     judged = _without_what_an_alarm_refutes(outcome.findings)
     findings = absorb(judged, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
     findings = explain_findings(findings, view, outcome.ruled_out)
+    slow_because = causes_of_slowness(view.progress, findings, view, outcome.ruled_out)
     beside = {finding.name: finding for finding in findings}
     findings = tuple(_with_interventions(finding, beside, view, outcome.problems) for finding in findings)
     findings = tuple(_accepted(finding, run, config) for finding in findings)
@@ -63,7 +64,7 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
         points=run.points,
         status=_status(findings, view.progress, supervised=signals.supervised),
         signals=signals.summary(),
-        progress=view.progress,
+        progress=replace(view.progress, causes=slow_because),
         findings=tuple(sorted(findings, key=_worst_first)),
         root_causes=root_causes(findings),
         not_assessed=tuple(outcome.not_assessed),
@@ -132,14 +133,37 @@ def _without_what_an_alarm_refutes(findings: Sequence[Finding]) -> list[Finding]
 def _with_interventions(
     finding: Finding, beside: Mapping[str, Finding], view: RunView, problems: list[Problem]
 ) -> Finding:
-    """What helps against the causes of a finding comes before what helps against the finding itself."""
+    """What helps against the likely causes of a finding, then what helps against the finding itself.
+
+    Of the latter, what only helps against a cause that a number rules out is left out.
+    """
     suggestions: dict[str, Suggestion] = {}
-    for reason in (*(beside[cause.name] for cause in finding.causes if cause.name in beside), finding):
-        for name in reason.to_try or find_rule(reason.name).interventions:
-            suggestion = None if name in suggestions else _suggestion(name, view, reason, problems)
-            if suggestion is not None:
-                suggestions[name] = suggestion
+    for name, reason in _to_try(finding, beside):
+        suggestion = None if name in suggestions else _suggestion(name, view, reason, problems)
+        if suggestion is not None:
+            suggestions[name] = suggestion
     return replace(finding, interventions=tuple(suggestions.values()))
+
+
+def _to_try(finding: Finding, beside: Mapping[str, Finding]) -> Iterator[tuple[str, Finding]]:
+    """Names of interventions, the best first, each with the finding that it is for."""
+    root = finding.root
+    likely = [cause.name for cause in finding.causes if not cause.is_ruled_out and cause.name != finding.name]
+    for name in likely if root is None else [each for each in likely if each == root.name]:
+        if name in beside:
+            yield from ((each, beside[name]) for each in beside[name].to_try or _interventions_of(name))
+        elif root is not None:
+            yield from ((each, finding) for each in _interventions_of(name))
+    useless: set[str] = set()
+    if root is not None and root.name != finding.name:
+        useless.update(*(_interventions_of(cause.name) for cause in finding.causes if cause.is_ruled_out))
+    yield from ((each, finding) for each in finding.to_try or _interventions_of(finding.name) if each not in useless)
+
+
+def _interventions_of(name: str) -> tuple[str, ...]:
+    """What helps against a finding or a cause of this name."""
+    of_rules = next((rule.interventions for rule in all_rules() if rule.name == name), None)
+    return of_rules or (SIGNATURES[name].to_try if name in SIGNATURES else ())
 
 
 def _suggestion(name: str, view: RunView, finding: Finding, problems: list[Problem]) -> Suggestion | None:

@@ -9,14 +9,30 @@ from trainvitals.absorption import ONSET_TOLERANCE
 from trainvitals.causes.facts import facts_of
 from trainvitals.causes.ranking import can_be_told, rank
 from trainvitals.causes.signatures import SIGNATURES
-from trainvitals.model import Cause, Evidence, Finding, Reason, RootCause, Severity, Verdict
+from trainvitals.causes.stretch import Fact
+from trainvitals.model import (
+    WHY_UNKNOWN,
+    Cause,
+    Evidence,
+    Finding,
+    Progress,
+    Reason,
+    RootCause,
+    Severity,
+    Verdict,
+)
 from trainvitals.view import RunView
 
 SYMPTOMS = ("plateau", "not-learning")
-CANNOT_TELL = Evidence(
-    "why cannot be told from the loss alone: record gradients, updates and activations, for example with "
-    "`vitals = trainvitals.watch(model, optimizer)`"
-)
+
+STILL_IMPROVING = (Verdict.PROGRESSING, Verdict.SLOW)
+
+TO_LOG = {
+    "updates": "update_ratio of each layer",
+    "gradients": "grad_norm of each layer",
+    "activations": "activations",
+}
+"""By family of facts, the signals that tell most causes from each other."""
 
 
 def explain_findings(
@@ -24,12 +40,22 @@ def explain_findings(
 ) -> tuple[Finding, ...]:
     """The same findings, each symptom with its ranked causes, or with what has to be logged to tell them.
 
+    A finding that explains a symptom away carries, after itself, what else could and what a number rules out.
+
     Args:
         ruled_out: by the name of the rule, the number that says that its problem is not there.
     """
-    return tuple(
-        _explained(finding, findings, view, ruled_out) if finding.name in SYMPTOMS else finding for finding in findings
-    )
+    return tuple(_explained(finding, findings, view, ruled_out) for finding in findings)
+
+
+def causes_of_slowness(
+    progress: Progress, findings: Sequence[Finding], view: RunView, ruled_out: Mapping[str, Evidence]
+) -> tuple[Cause, ...]:
+    """Why a loss that is not stuck gains so little; nothing where its schedule says why."""
+    if progress.verdict is not Verdict.SLOW or progress.reason is not None:
+        return ()
+    facts = facts_of(view, progress.since_step)
+    return rank(facts, _early_enough(findings, progress.since_step, view), ruled_out) if can_be_told(facts) else ()
 
 
 def root_causes(findings: Sequence[Finding]) -> tuple[RootCause, ...]:
@@ -44,20 +70,60 @@ def root_causes(findings: Sequence[Finding]) -> tuple[RootCause, ...]:
 
 
 def _explained(
-    symptom: Finding, findings: Sequence[Finding], view: RunView, ruled_out: Mapping[str, Evidence]
+    finding: Finding, findings: Sequence[Finding], view: RunView, ruled_out: Mapping[str, Evidence]
 ) -> Finding:
-    facts = facts_of(view, symptom)
-    latest_step = (symptom.first_step or 0) + ONSET_TOLERANCE * view.span_steps
-    beside = [finding for finding in findings if finding is not symptom and (finding.first_step or 0) <= latest_step]
-    causes = rank(facts, beside, ruled_out)
-    if not causes and not can_be_told(facts) and symptom.severity is not Severity.INFO:
-        return replace(symptom, evidence=(*symptom.evidence, CANNOT_TELL))
+    if finding.name not in SYMPTOMS and not set(finding.consequences) & set(SYMPTOMS):
+        return finding
+    facts = facts_of(view, finding.first_step)
+    if finding.name not in SYMPTOMS:
+        return replace(finding, causes=_beside_itself(finding, rank(facts, findings, ruled_out)))
+    others = [other for other in findings if other is not finding]
+    causes = rank(facts, _early_enough(others, finding.first_step, view), ruled_out)
+    if all(cause.is_ruled_out for cause in causes):
+        unknown = Evidence(_why_unknown(facts, view))
+        return replace(finding, causes=(*finding.causes, *causes), evidence=(*finding.evidence, unknown))
     against = _against(view)
-    return replace(symptom, causes=(*symptom.causes, *(_with(cause, against) for cause in causes)))
+    return replace(finding, causes=(*finding.causes, *(_with(cause, against) for cause in causes)))
+
+
+def _beside_itself(finding: Finding, ranked: Sequence[Cause]) -> tuple[Cause, ...]:
+    """The finding as the cause that it is, then what else could explain the symptom, and what cannot."""
+    own = next((cause for cause in ranked if cause.name == finding.name), None)
+    if own is None or own.is_ruled_out:
+        return ()
+    room = 1.0 - finding.confidence
+    others = [
+        cause if cause.is_ruled_out else replace(cause, confidence=min(cause.confidence, room))
+        for cause in ranked
+        if cause is not own
+    ]
+    return (replace(own, confidence=finding.confidence), *others)
+
+
+def _early_enough(findings: Sequence[Finding], first_step: int | None, view: RunView) -> list[Finding]:
+    """What began after the symptom did not cause it."""
+    latest_step = (first_step or 0) + ONSET_TOLERANCE * view.span_steps
+    return [finding for finding in findings if (finding.first_step or 0) <= latest_step]
+
+
+def _why_unknown(facts: Mapping[str, Fact], view: RunView) -> str:
+    if can_be_told(facts):
+        return (
+            f"{WHY_UNKNOWN}: none of {len(SIGNATURES)} causes stands out in what was recorded; train on one batch: if "
+            "its loss falls, look at the data and the rate, else at the wiring"
+        )
+    known = "the losses" if len(view.losses) > 1 else "the loss"
+    if view.learning_rate is not None:
+        known += " and the learning rate"
+    missing = [what for family, what in TO_LOG.items() if family not in {fact.family for fact in facts.values()}]
+    return (
+        f"{WHY_UNKNOWN} from {known} alone; log {', '.join(missing)}, for example with "
+        "`vitals = trainvitals.watch(model, optimizer)`"
+    )
 
 
 def _with(cause: Cause, against: tuple[str, ...]) -> Cause:
-    return replace(cause, evidence_against=(*cause.evidence_against, *against)) if cause.evidence_for else cause
+    return cause if cause.is_ruled_out else replace(cause, evidence_against=(*cause.evidence_against, *against))
 
 
 def _against(view: RunView) -> tuple[str, ...]:
@@ -65,9 +131,9 @@ def _against(view: RunView) -> tuple[str, ...]:
     if val_loss is None:
         return ()
     assessment = view.assess(val_loss)
-    if assessment.verdict in (Verdict.PROGRESSING, Verdict.SLOW) and assessment.reason is not Reason.TOO_FEW_POINTS:
+    if assessment.verdict in STILL_IMPROVING and assessment.reason is not Reason.TOO_FEW_POINTS:
         return (f"{val_loss.tag} still improves",)
     return ()
 
 
-__all__ = ["SIGNATURES", "SYMPTOMS", "explain_findings", "root_causes"]
+__all__ = ["SIGNATURES", "SYMPTOMS", "causes_of_slowness", "explain_findings", "root_causes"]

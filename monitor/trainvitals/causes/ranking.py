@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import exp
 
-from trainvitals.causes.facts import Fact
-from trainvitals.causes.signatures import DECIDES, PRIOR, SIGNATURES, STRONG, Signature
+from trainvitals.causes.signature import CLEAR, PRIOR, STRONG, Signature
+from trainvitals.causes.signatures import DECIDES, OPPOSITES, SIGNATURES
+from trainvitals.causes.stretch import Fact
 from trainvitals.model import Cause, Evidence, Finding, Severity
 
 FEWEST_FAMILIES = 2
@@ -16,21 +17,36 @@ FEWEST_FAMILIES = 2
 INNER = frozenset({"updates", "gradients"})
 """What goes on inside the model: without it no mechanism is eliminated, and nothing is left by elimination."""
 
-OF_THE_SYMPTOM = frozenset({"loss"})
+OF_THE_SYMPTOM = frozenset({"loss", "validation"})
+"""What the symptom was read from; it says that something is wrong, and hardly what."""
+
 SHOWN = 0.05
 """Causes less likely than this are told only where a number rules them out."""
 
-MOST_RULED_OUT = 6
 FOUND = {Severity.ERROR: 2 * STRONG, Severity.WARNING: 2 * STRONG, Severity.INFO: STRONG}
 """What a rule's own finding weighs: the rule has looked more closely than any single fact."""
+
+SAID_OF_A_FINDING = 2
+"""Items of its evidence that are repeated as evidence for the cause."""
 
 
 @dataclass(slots=True)
 class _Candidate:
+    """A cause with what speaks for and against it.
+
+    Args:
+        found: a rule found it; number: what a rule rules it out by. refuted: a fact alone rules it out.
+        marked: something speaks for it that is more than a hint.
+    """
+
     name: str
-    score: float
-    speaks_for: list[str]
-    speaks_against: list[str]
+    found: bool = False
+    score: float = PRIOR
+    speaks_for: list[str] = field(default_factory=list)
+    speaks_against: list[str] = field(default_factory=list)
+    number: str = ""
+    refuted: bool = False
+    marked: bool = False
 
     @property
     def support(self) -> float:
@@ -39,42 +55,39 @@ class _Candidate:
 
     @property
     def is_ruled_out(self) -> bool:
-        return not self.speaks_for and bool(self.speaks_against)
+        return not self.speaks_for and (bool(self.number) or self.refuted)
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """The rule's number alone where there is one: facts of the same signal would only repeat it."""
+        return (self.number,) if self.number else tuple(self.speaks_against)
 
 
 def rank(
     facts: Mapping[str, Fact], findings: Sequence[Finding], ruled_out: Mapping[str, Evidence]
 ) -> tuple[Cause, ...]:
-    """Causes of a symptom, the likeliest first, then those that a number rules out.
+    """Causes of a symptom, the likeliest first, then those that a number rules out, in the order of the table.
 
     Confidences are those of a choice between all causes and "something else", which has the score 0; they add up to
-    less than one. Nothing is said where fewer than two independent signals beside the loss were recorded and no rule
-    found a mechanism.
+    less than one. Of two causes that exclude each other the less likely is not told. Where fewer than two independent
+    signals beside the loss were recorded, only what a rule found or ruled out counts.
     """
-    by_name = {finding.name: finding for finding in findings}
     if not can_be_told(facts):
         facts = {}
-    candidates = [
-        _weighed(name, signature, facts, by_name.get(name), ruled_out.get(name))
-        for name, signature in SIGNATURES.items()
-    ]
-    if not facts and not any(name in by_name for name in SIGNATURES):
-        return ()
+    candidates = [_weighed(name, signature, facts, findings, ruled_out) for name, signature in SIGNATURES.items()]
     if not {fact.family for fact in facts.values()} & INNER:
-        candidates = [each for each in candidates if not SIGNATURES[each.name].by_elimination]
-    most = max(candidate.support for candidate in candidates if not SIGNATURES[candidate.name].by_elimination)
-    for candidate in candidates:
-        if SIGNATURES[candidate.name].by_elimination:
-            candidate.score -= most
-    whole = 1.0 + sum(exp(candidate.score) for candidate in candidates)
+        candidates = [each for each in candidates if each.found or not SIGNATURES[each.name].by_elimination]
+    _eliminate(candidates)
+    whole = 1.0 + sum(exp(each.score) for each in candidates if each.found or SIGNATURES[each.name].shows_in_facts)
     shares = {each.name: min(exp(each.score) / whole, SIGNATURES[each.name].surest) for each in candidates}
-    candidates.sort(key=lambda candidate: (-candidate.score, candidate.name))
-    likely = [each for each in candidates if each.speaks_for and shares[each.name] >= SHOWN]
-    excluded = [each for each in candidates if each.is_ruled_out and each.score < PRIOR][-MOST_RULED_OUT:]
+    candidates.sort(key=lambda candidate: (-shares[candidate.name], -candidate.score, candidate.name))
+    likely = _without_opposites([each for each in candidates if each.marked and shares[each.name] >= SHOWN])
     deciding = _would_decide([each.name for each in likely])
+    usual = list(SIGNATURES)
+    excluded = sorted((each for each in candidates if each.is_ruled_out), key=lambda each: usual.index(each.name))
+    told = [(each, deciding.get(each.name)) for each in (*likely, *excluded)]
     return tuple(
-        Cause(each.name, shares[each.name], tuple(each.speaks_for), tuple(each.speaks_against), decide)
-        for each, decide in [(each, deciding.get(each.name)) for each in (*likely, *excluded)]
+        Cause(each.name, shares[each.name], tuple(each.speaks_for), each.against, decide) for each, decide in told
     )
 
 
@@ -84,20 +97,33 @@ def can_be_told(facts: Mapping[str, Fact]) -> bool:
 
 
 def _weighed(
-    name: str, signature: Signature, facts: Mapping[str, Fact], finding: Finding | None, number: Evidence | None
+    name: str,
+    signature: Signature,
+    facts: Mapping[str, Fact],
+    findings: Sequence[Finding],
+    ruled_out: Mapping[str, Evidence],
 ) -> _Candidate:
-    candidate = _Candidate(name, PRIOR, [], [])
-    if finding is not None:
-        candidate.score += FOUND[finding.severity] * finding.confidence
-        candidate.speaks_for += [signature.mechanism, *(item.text for item in finding.evidence[:2])]
-    elif number is not None:
+    candidate = _Candidate(name)
+    by_rule = by_facts = 0.0
+    shown = [finding for finding in findings if finding.name in (name, *signature.shown_by)]
+    if shown:
+        best = max(shown, key=lambda finding: FOUND[finding.severity] * finding.confidence)
+        candidate.found = candidate.marked = True
+        by_rule = FOUND[best.severity] * best.confidence
+        candidate.speaks_for += [signature.mechanism, *(item.text for item in best.evidence[:SAID_OF_A_FINDING])]
+    elif name in ruled_out:
         candidate.score -= STRONG
-        candidate.speaks_against.append(number.text)
+        candidate.number = ruled_out[name].text
     for weight, fact in _weights(signature, facts):
-        candidate.score += weight
+        by_facts += max(weight, 0.0)
+        candidate.score += min(weight, 0.0)
+        candidate.refuted |= weight <= -STRONG and signature.shows_in_facts
+        candidate.marked |= weight >= CLEAR
         texts = candidate.speaks_for if weight > 0 else candidate.speaks_against
         if fact.text not in texts:
             texts.append(fact.text)
+    # Rule and facts read the same signals: together they are no surer than the surer of them.
+    candidate.score += max(by_rule, by_facts)
     return candidate
 
 
@@ -106,6 +132,22 @@ def _weights(signature: Signature, facts: Mapping[str, Fact]) -> Iterator[tuple[
         fact = facts.get(name)
         if fact is not None and fact.state == state:
             yield weight, fact
+
+
+def _eliminate(candidates: Sequence[_Candidate]) -> None:
+    """What is left by elimination loses what speaks for the strongest of the others."""
+    most = max(candidate.support for candidate in candidates if not SIGNATURES[candidate.name].by_elimination)
+    for candidate in candidates:
+        if SIGNATURES[candidate.name].by_elimination:
+            candidate.score -= most
+
+
+def _without_opposites(ranked: Sequence[_Candidate]) -> list[_Candidate]:
+    kept: list[_Candidate] = []
+    for candidate in ranked:
+        if not any(frozenset((candidate.name, other.name)) in OPPOSITES for other in kept):
+            kept.append(candidate)
+    return kept
 
 
 def _would_decide(names: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,9 @@ from trainvitals.model.verdict import Severity, likelihood_in_words
 
 LIKELIER_THAN_NOT = 0.5
 
+WHY_UNKNOWN = "why cannot be told"
+"""How the evidence begins that says what has to be logged, or tried, before a cause can be named."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -101,6 +104,11 @@ class Finding:
         """The cause that is likelier than everything else together, if there is one."""
         best = max(self.causes, key=lambda cause: cause.confidence, default=None)
         return best if best is not None and best.confidence > LIKELIER_THAN_NOT and not best.is_ruled_out else None
+
+    @property
+    def unexplained(self) -> str | None:
+        """Why no cause can be named, and what has to be logged or tried; None where there is nothing to explain."""
+        return next((item.text for item in self.evidence if item.text.startswith(WHY_UNKNOWN)), None)
 
     @property
     def likelihood(self) -> str:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from trainvitals.model.finding import Cause
 
 # Words for confidence. The bounds are conventions until the diagnosis is calibrated against an exam of faults.
 VERY_LIKELY_FROM = 0.8
@@ -66,6 +70,7 @@ class Progress:
         since_step: where a plateau, or the last regime, began.
         level: where the signal stands now.
         points: how many of its points were judged; points_needed: about how many a clear verdict would take.
+        causes: of a slow progress, the likeliest first.
     """
 
     signal: str | None
@@ -81,6 +86,7 @@ class Progress:
     level: float | None = None
     points: int = 0
     points_needed: int | None = None
+    causes: tuple[Cause, ...] = ()
 
     @property
     def judged(self) -> bool:

@@ -106,6 +106,7 @@ def _progress(progress: Progress) -> dict[str, Any]:
         "horizon_steps": progress.horizon_steps,
         "delta": progress.delta,
         "minimum_detectable_gain": progress.minimum_detectable_gain,
+        "causes": [_cause(cause) for cause in progress.causes],
     }
 
 

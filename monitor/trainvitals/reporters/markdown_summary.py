@@ -32,8 +32,11 @@ def _items(findings: Iterable[Finding]) -> Iterator[str]:
         yield f"- **{level}** {headline}: {_plain(finding.summary)}"
         if finding.state == "resolved":
             continue
-        for cause in sorted(finding.causes, key=lambda cause: -cause.confidence)[:1]:
-            yield f"    - why: {_plain(cause.name)}{_plain(_because(cause.evidence_for))}"
+        if finding.unexplained is not None:
+            yield f"    - {_plain(finding.unexplained)}"
+        for cause in [cause for cause in finding.causes if not cause.is_ruled_out][:1]:
+            if cause.name != finding.name:
+                yield f"    - why: {_plain(cause.name)}{_plain(_because(cause.evidence_for))}"
         for suggestion in finding.interventions[:1]:
             yield f"    - try: {_plain(suggestion.summary)}"
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from rich.text import Text
 
-from trainvitals.model import Cause, Diagnosis, Finding, Problem, Severity, Status, Suggestion, likelihood_in_words
+from trainvitals.model import Cause, Diagnosis, Finding, Problem, Severity, Status, Suggestion
 from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
 
@@ -26,6 +26,7 @@ EVIDENCE_SHOWN = 2
 RULED_OUT_SHOWN = 2
 ALSO_SHOWN = 3
 NOT_JUDGED_SHOWN = 2
+MISSING_SHOWN = 4
 PROBLEMS_SHOWN = 3
 LAYERS_SHOWN = 4
 # Closer than this, the right-hand column would read as part of the line; then it is left out.
@@ -55,9 +56,11 @@ class RunBlock:
         yield self._header()
         if self.worst is not None:
             yield from self._finding(self.worst)
+        else:
+            yield from self._causes(self.diagnosis.progress.causes)
         yield from self._others()
         yield from self._accepted()
-        if self.worst is not None and self.worst.severity is not Severity.ERROR:
+        if self.worst is not None and (self.worst.severity is not Severity.ERROR or self._is_symptom(self.worst)):
             yield from self._continuation()
         yield from self._not_judged()
         yield from self._problems()
@@ -86,35 +89,52 @@ class RunBlock:
         undetermined = self.diagnosis.status is Status.UNDETERMINED
         return next(iter(self.diagnosis.open_findings), None) if undetermined and self.worst is None else None
 
+    @staticmethod
+    def _is_symptom(finding: Finding) -> bool:
+        """Whether it is a training that is stuck, so that one asks what going on would bring."""
+        return bool(finding.causes) or finding.unexplained is not None
+
     def _finding(self, finding: Finding) -> Iterator[Text]:
         yield from self._paragraph("WHAT", finding.summary)
-        if self.verbose or not finding.causes:
-            for item in self._some(finding.evidence, EVIDENCE_SHOWN):
+        likely = [cause for cause in finding.causes if not cause.is_ruled_out]
+        is_the_cause = bool(likely) and likely[0].name == finding.name
+        if self.verbose or is_the_cause or not likely:
+            measured = [item for item in finding.evidence if item.text != finding.unexplained]
+            for item in self._some(measured, EVIDENCE_SHOWN):
                 yield from self._paragraph("", item.text, style="dim")
         if finding.layers:
             yield from self._paragraph("", f"in {', '.join(self._layers(finding.layers))}", style="dim")
         if finding.consequences:
             yield from self._paragraph("", f"explains also: {', '.join(finding.consequences)}", style="dim")
-        for cause in self._some([cause for cause in finding.causes if not cause.is_ruled_out], 1):
-            yield from self._cause(cause)
-        excluded = [
-            f"{cause.name} ({'; '.join(cause.evidence_against)})" for cause in finding.causes if cause.is_ruled_out
-        ]
-        if excluded:
-            yield from self._paragraph("", f"{'not':<9}{', '.join(self._some(excluded, RULED_OUT_SHOWN))}", hanging=9)
+        if finding.unexplained is not None:
+            yield from self._paragraph("WHY", finding.unexplained.removeprefix("why "))
+        yield from self._causes(finding.causes, already_told=is_the_cause)
         for suggestion in self._some(finding.interventions, 1):
             yield from self._suggestion(suggestion)
         left = len(finding.interventions) - 1
         more = f"{left} more suggestion{'s' if left > 1 else ''}: --verbose" if left > 0 and not self.verbose else ""
         yield from self._paragraph("", f"→ trainvitals explain {finding.name}", style="dim", right=more)
 
-    def _cause(self, cause: Cause) -> Iterator[Text]:
-        yield from self._paragraph("WHY", cause.name, right=likelihood_in_words(cause.confidence))
-        for word, texts in (("for", cause.evidence_for), ("against", cause.evidence_against)):
-            if texts:
-                yield from self._paragraph("", f"{word:<9}{'; '.join(texts)}", hanging=9)
-        if cause.would_decide:
-            yield from self._paragraph("", f"{'decide':<9}{cause.would_decide}", hanging=9)
+    def _causes(self, causes: Sequence[Cause], *, already_told: bool = False) -> Iterator[Text]:
+        """The likeliest cause, the next one, what would decide between them, and what a number rules out."""
+        likely = [cause for cause in causes if not cause.is_ruled_out]
+        if likely and not already_told:
+            yield from self._paragraph("WHY", likely[0].name, right=wording.how_likely(likely[0]))
+            yield from self._item("for", likely[0].evidence_for)
+        if likely:
+            yield from self._item("against", likely[0].evidence_against)
+        for cause in self._some(likely[1:], 1):
+            yield from self._item(
+                "or", [f"{cause.name} ({wording.how_likely(cause)}): {'; '.join(cause.evidence_for)}"]
+            )
+        if likely and likely[0].would_decide:
+            yield from self._item("decide", [likely[0].would_decide])
+        excluded = [f"{cause.name} ({'; '.join(cause.evidence_against)})" for cause in causes if cause.is_ruled_out]
+        yield from self._item("not", self._some(excluded, RULED_OUT_SHOWN))
+
+    def _item(self, word: str, texts: Sequence[str]) -> Iterator[Text]:
+        if texts:
+            yield from self._paragraph("", f"{word:<9}{'; '.join(texts)}", hanging=9)
 
     def _suggestion(self, suggestion: Suggestion) -> Iterator[Text]:
         yield from self._paragraph("TRY", suggestion.summary, style="bold")
@@ -162,7 +182,9 @@ class RunBlock:
             named = ", ".join(rule.name for rule in rules[:NOT_JUDGED_SHOWN])
             left = len(rules) - NOT_JUDGED_SHOWN
             more = f" and {left} more" if left > 0 else ""
-            missing = ", ".join(dict.fromkeys(signal for rule in rules for signal in rule.missing))
+            signals = list(dict.fromkeys(signal for rule in rules for signal in rule.missing))
+            rest = f" and {len(signals) - MISSING_SHOWN} more" if len(signals) > MISSING_SHOWN else ""
+            missing = ", ".join(signals[:MISSING_SHOWN]) + rest
             yield from self._paragraph("NOT JUDGED", f"{named}{more} (not logged: {missing})", style="dim")
 
     def _problems(self) -> Iterator[Text]:

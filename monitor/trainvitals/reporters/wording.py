@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from math import floor, isfinite, log10
 
-from trainvitals.model import Diagnosis, Finding, Progress, Reason, Severity, Status, Verdict
+from trainvitals.model import (
+    LIKELIER_THAN_NOT,
+    Cause,
+    Diagnosis,
+    Finding,
+    Progress,
+    Reason,
+    Severity,
+    Status,
+    Verdict,
+    likelihood_in_words,
+)
 from trainvitals.reporters.visible import visible
 
 STATUS_WORDS = {
@@ -107,13 +118,23 @@ def finding_headline(finding: Finding) -> str:
 def cause_of(diagnosis: Diagnosis) -> str:
     """The name of the best root cause where it is not the finding itself, else an empty string."""
     worst = worst_open_finding(diagnosis)
-    return worst.root.name if worst is not None and worst.root is not None else ""
+    if worst is None or worst.root is None or worst.root.name == worst.name:
+        return ""
+    return worst.root.name
 
 
 def worst_open_finding(diagnosis: Diagnosis) -> Finding | None:
-    """The open finding at warning or above that matters most."""
+    """The open finding at warning or above that matters most; a symptom before the finding that is its cause."""
     serious = [finding for finding in diagnosis.open_findings if finding.severity is not Severity.INFO]
+    for finding in serious[1:]:
+        if finding.root is not None and finding.root.name == serious[0].name:
+            return finding
     return serious[0] if serious else None
+
+
+def how_likely(cause: Cause) -> str:
+    """``very likely``, or ``possible`` where something else is likelier than this cause."""
+    return likelihood_in_words(cause.confidence) if cause.confidence > LIKELIER_THAN_NOT else "possible"
 
 
 def extent(diagnosis: Diagnosis) -> str:

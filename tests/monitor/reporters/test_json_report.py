@@ -25,7 +25,7 @@ FROZEN: dict[str, Any] = {
     "signals": {"train_loss", "val_loss", "learning_rate", "per_layer"},
     "progress": {
         *("signal", "verdict", "reason", "gain", "gain_low", "gain_high", "horizon_steps", "delta"),
-        "minimum_detectable_gain",
+        *("minimum_detectable_gain", "causes"),
     },
     "finding": {
         *("code", "name", "severity", "confidence", "likelihood", "first_step", "last_step", "layers", "summary"),

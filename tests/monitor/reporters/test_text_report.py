@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from tests.monitor.reporters.diagnoses import HEALTHY, PLATEAU, SICK, UNDETERMINED, forty
 
-from trainvitals.model import Diagnosis, Evidence, Problem, Severity
+from trainvitals.model import Cause, Diagnosis, Evidence, Finding, NotAssessed, Problem, Severity, Verdict
 from trainvitals.reporters.text_report import print_text
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -85,6 +85,63 @@ def test_further_findings_are_named_after_the_worst() -> None:
     second = replace(PLATEAU, code="GEN001", name="overfitting", severity=Severity.WARNING, confidence=0.7)
     text = rendered([replace(SICK, findings=(PLATEAU, second))])
     assert text.index("plateau since") < text.index("ALSO   overfitting since")
+
+
+def _explained(finding: Finding, *causes: Cause, **changes: object) -> Diagnosis:
+    return replace(SICK, findings=(replace(finding, causes=causes, **changes),))  # type: ignore[arg-type]
+
+
+LOW = Cause("learning-rate-too-low", 0.7, ("updates are 2e-6",), (), "three times the rate")
+NOISE = Cause("gradient-noise-dominates", 0.12, ("the noise is 60 batches",))
+DEAD = Cause("dead-units", 0.001, (), ("at most 3 % are dormant",))
+
+
+def test_the_next_cause_is_told_as_possible_and_what_a_number_rules_out_with_the_number() -> None:
+    text = rendered([_explained(PLATEAU, LOW, NOISE, DEAD)])
+    assert "WHY    learning-rate-too-low" in text
+    assert "or       gradient-noise-dominates (possible): the noise is 60 batches" in text
+    assert "decide   three times the rate" in text
+    assert "not      dead-units (at most 3 % are dormant)" in text
+
+
+def test_a_finding_that_explains_a_symptom_is_not_its_own_why() -> None:
+    own = replace(LOW, confidence=0.9)
+    diagnosis = _explained(PLATEAU, own, NOISE, DEAD, name="learning-rate-too-low", consequences=("plateau",))
+    text = rendered([diagnosis])
+    assert "WHY" not in text
+    assert "expected gain over the next" in text
+    assert "decide   three times the rate" in text
+    assert "←" not in rendered([diagnosis] * 7)
+
+
+def test_where_nothing_can_be_named_it_says_what_to_log() -> None:
+    unknown = Evidence("why cannot be told from the loss alone; log update_ratio of each layer")
+    text = rendered([_explained(PLATEAU, evidence=(*PLATEAU.evidence, unknown), severity=Severity.ERROR)])
+    assert "WHY    cannot be told from the loss alone; log update_ratio of each layer" in text
+    assert text.count("cannot be told") == 1
+    assert "IF YOU CONTINUE  12,400 → 15,500: gain 0.000 ± 0.004" in text
+
+
+def test_a_symptom_stands_before_the_finding_that_causes_it() -> None:
+    surer = Finding("GRD001", "vanishing-gradients", Severity.WARNING, 0.97, "the gradient vanishes")
+    text = rendered([replace(SICK, findings=(surer, PLATEAU))])
+    assert text.splitlines()[0].split("   ")[1].startswith("plateau since step 3,100")
+    assert "ALSO" not in text
+
+
+def test_a_slow_run_says_why() -> None:
+    slow = replace(HEALTHY, progress=replace(HEALTHY.progress, verdict=Verdict.SLOW, causes=(LOW, DEAD)))
+    text = rendered([slow])
+    assert "slow: next 3,000 steps should gain only 0.021 ± 0.006" in text
+    assert "WHY    learning-rate-too-low" in text
+    assert "not      dead-units" in text
+
+
+def test_a_long_list_of_what_was_not_logged_is_cut() -> None:
+    missing = tuple(NotAssessed("ACT001", f"rule-{index}", (f"signal{index}",), "log it") for index in range(7))
+    assert "(not logged: signal0, signal1, signal2, signal3 and 3 more)" in rendered(
+        [replace(SICK, not_assessed=missing)]
+    )
 
 
 if __name__ == "__main__":

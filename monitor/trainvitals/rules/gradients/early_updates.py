@@ -35,19 +35,28 @@ class EarlyUpdates:
     pace: float
 
 
-def early_updates(view: RunView, gradients: LayerGradients) -> EarlyUpdates | None:
-    """The update ratios of the layers whose gradients are compared; None where they were not logged."""
+def early_updates(view: RunView, gradients: LayerGradients, first_step: int = 0) -> EarlyUpdates | None:
+    """The update ratios of the layers whose gradients are compared; None where they were not logged.
+
+    Args:
+        first_step: what was recorded before is left out.
+    """
     ratios = view.layers("update_ratio")
     if ratios is None:
         return None
     column = [ratios.layers.index(name) for name in gradients.layers if name in ratios.layers]
     if len(column) < MINIMUM_LAYERS:
         return None
-    value = np.where(np.isfinite(ratios.value[:, column]), ratios.value[:, column], np.nan)
-    value = np.where(value <= BY_DECAY_ALONE * _pace_of_decay(view, ratios)[:, None], 0.0, value)
+    value = beyond_decay(view, ratios)[ratios.step >= first_step][:, column]
     share, pace = first_third_over_last(value), row_medians(value[:, : len(column) // 3])
     share, pace = share[~np.isnan(share)], pace[~np.isnan(pace)]
     return EarlyUpdates(late_median(share), late_median(pace)) if len(share) else None
+
+
+def beyond_decay(view: RunView, ratios: LayerSeries) -> NDArray[np.float64]:
+    """Update ratios ``[T, L]``, 0 where weight decay alone explains them; NaN where not finite."""
+    value = np.where(np.isfinite(ratios.value), ratios.value, np.nan)
+    return np.where(value <= BY_DECAY_ALONE * _pace_of_decay(view, ratios)[:, None], 0.0, value)
 
 
 def late_median(value: NDArray[np.float64]) -> float:
