@@ -120,7 +120,8 @@ def _weighed(
         candidate.refuted |= weight <= -STRONG and signature.shows_in_facts
         candidate.marked |= weight >= CLEAR
         texts = candidate.speaks_for if weight > 0 else candidate.speaks_against
-        if fact.text not in texts:
+        # The strong fact is what the rule has looked at; of a found cause it would say the same again.
+        if fact.text not in texts and not (candidate.found and weight >= STRONG):
             texts.append(fact.text)
     # Rule and facts read the same signals: together they are no surer than the surer of them.
     candidate.score += max(by_rule, by_facts)
