@@ -10,6 +10,9 @@ from trainvitals.model import Finding, Severity
 # A symptom may be noticed slightly before its root is dated, because both dates carry an error of a few points.
 ONSET_TOLERANCE = 0.02
 
+# What else is said of a loss that stands still: whatever explains why it does explains these too.
+OF_A_STANDING_LOSS = ("underfitting", "overtraining", "schedule-never-decays")
+
 
 def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], span_steps: int) -> tuple[Finding, ...]:
     """The findings without those that another one explains; these are named in its ``consequences``.
@@ -28,7 +31,7 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
     root_of: dict[int, int] = {}
     for symptom_index, symptom in enumerate(findings):
         for root_index, root in enumerate(findings):
-            explains = symptom.name in absorbs.get(root.name, ())
+            explains = _explains(absorbs.get(root.name, ()), symptom.name)
             in_a_circle = _last_root(root_index, root_of) == symptom_index
             if explains and not in_a_circle and _belongs_to(symptom, root, tolerance_steps):
                 root_of[symptom_index] = root_index
@@ -41,6 +44,10 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
         for index, finding in enumerate(findings)
         if index not in root_of
     )
+
+
+def _explains(absorbed: tuple[str, ...], name: str) -> bool:
+    return name in absorbed or ("plateau" in absorbed and name in OF_A_STANDING_LOSS)
 
 
 def _belongs_to(symptom: Finding, root: Finding, tolerance_steps: float) -> bool:

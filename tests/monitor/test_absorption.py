@@ -45,6 +45,13 @@ def test_a_note_on_a_stretch_in_which_something_worse_begins_goes_to_it() -> Non
     assert len(absorb([replace(root, severity=Severity.INFO), note], ABSORBS, SPAN_STEPS)) == 2
 
 
+def test_what_explains_a_plateau_explains_what_else_is_said_of_a_loss_that_stands_still() -> None:
+    for name in ("underfitting", "overtraining", "schedule-never-decays"):
+        (kept,) = absorb([found("diverging-loss", 500), found(name, 600)], ABSORBS, SPAN_STEPS)
+        assert kept.consequences == (name,)
+        assert len(absorb([found("non-finite-loss", 500), found(name, 600)], ABSORBS, SPAN_STEPS)) == 2
+
+
 def test_a_note_explains_no_alarm() -> None:
     root, symptom = replace(found("non-finite-loss", 500), severity=Severity.INFO), found("diverging-loss", 510)
     assert len(absorb([root, symptom], ABSORBS, SPAN_STEPS)) == 2

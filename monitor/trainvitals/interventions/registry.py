@@ -10,6 +10,7 @@ from trainvitals.interventions.intervention import Intervention
 # One line an intervention: the module below ``trainvitals.interventions`` and the class in it, in alphabetical order.
 BUILT_IN: tuple[tuple[str, str], ...] = (
     ("adaptive_learning_rate", "AdaptiveLearningRate"),
+    ("anneal_learning_rate", "AnnealLearningRate"),
     ("anomaly_detection", "AnomalyDetection"),
     ("better_initialisation", "BetterInitialisation"),
     ("broadcast_weights", "BroadcastWeights"),
@@ -18,7 +19,9 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("check_wiring", "CheckWiring"),
     ("clip_gradients", "ClipGradients"),
     ("clip_queries_and_keys", "ClipQueriesAndKeys"),
+    ("compare_splits", "CompareSplits"),
     ("data_mixing", "DataMixing"),
+    ("deduplicate_splits", "DeduplicateSplits"),
     ("dynamic_curriculum", "DynamicCurriculum"),
     ("early_stopping", "EarlyStopping"),
     ("empty_gradients", "EmptyGradients"),
@@ -26,6 +29,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("extend_schedule", "ExtendSchedule"),
     ("feed_data_faster", "FeedDataFaster"),
     ("fixed_probe_set", "FixedProbeSet"),
+    ("larger_model", "LargerModel"),
     ("log_more_often", "LogMoreOften"),
     ("log_the_loss", "LogTheLoss"),
     ("longer_warmup", "LongerWarmup"),

@@ -7,6 +7,7 @@ from trainvitals import tags
 TRAIN_LOSS = f'writer.add_scalar("{tags.TRAIN_LOSS}", loss.item(), step)'
 VALIDATION_LOSS = f'writer.add_scalar("{tags.VALIDATION_LOSS}", val_loss, step)'
 LEARNING_RATE = f'writer.add_scalar("{tags.learning_rate(0)}", optimizer.param_groups[0]["lr"], step)'
+EPOCH = f'writer.add_scalar("{tags.EPOCH}", epoch, step)'
 GRADIENT_NORM = (
     f'writer.add_scalar("{tags.GRADIENT_NORM}", torch.nn.utils.clip_grad_norm_(model.parameters(), float("inf")), step)'
 )

@@ -91,6 +91,7 @@ def assert_sane(suggestion, name):
 def test_the_registry_has_every_name_that_rules_may_use():
     assert set(NAMES) == {
         "adaptive-learning-rate",
+        "anneal-learning-rate",
         "anomaly-detection",
         "better-initialisation",
         "broadcast-weights",
@@ -99,7 +100,9 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "check-wiring",
         "clip-gradients",
         "clip-queries-and-keys",
+        "compare-splits",
         "data-mixing",
+        "deduplicate-splits",
         "dynamic-curriculum",
         "early-stopping",
         "empty-gradients",
@@ -107,6 +110,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "extend-schedule",
         "feed-data-faster",
         "fixed-probe-set",
+        "larger-model",
         "log-more-often",
         "log-the-loss",
         "longer-warmup",

@@ -153,7 +153,7 @@ class Overfitting(Rule[tuple[SuiteTurn, ...]]):
             "in our labelled logs saw-teeth have a ratio below 1, overfitted runs one of at least 8",
         ),
     )
-    absorbs = ("plateau",)
+    absorbs = ("plateau", "validation-shift")
     interventions = ("restore-checkpoint", "early-stopping", "more-data", "more-regularisation")
 
     def measure(self, view: RunView) -> tuple[SuiteTurn, ...] | NotEnough:

@@ -1,0 +1,62 @@
+"""The training loss as it was around each validation: what the two have to say of each other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainvitals.maths.noise import difference_noise_sd
+from trainvitals.maths.robust import Floats
+from trainvitals.model import Series
+from trainvitals.rules.alignment import positions
+
+INTERVAL_SHARE = 0.5
+"""Of the time between two validations, before and after one: what the training loss beside it is the mean of."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Beside:
+    """Both losses at each validation.
+
+    Args:
+        step: ``[V]``. val: ``[V]`` validation loss.
+        train: ``[V]`` mean of the training losses around it: a mean as the validation loss is one, because the losses
+            of single batches lie to one side of it.
+    """
+
+    step: NDArray[np.int64]
+    val: NDArray[np.float64]
+    train: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @property
+    def gap(self) -> NDArray[np.float64]:
+        """Logarithm of the validation loss over the training loss ``[V]``."""
+        return np.asarray(np.log(self.val) - np.log(self.train))
+
+
+def beside(train: Series, val: Series) -> Beside | None:
+    """Both losses at each validation with a training loss near it; None where one of them is not positive."""
+    if len(val) < 2 or len(train) < 2 or float(val.value.min()) <= 0 or float(train.value.min()) <= 0:
+        return None
+    at, train_at = positions(val, train)
+    reach = INTERVAL_SHARE * float(np.median(np.diff(at)))
+    low = np.searchsorted(train_at, at - reach, side="left")
+    high = np.searchsorted(train_at, at + reach, side="right")
+    known = high > low
+    summed = np.concatenate([[0.0], np.cumsum(np.asarray(train.value, np.float64))])
+    mean = (summed[high] - summed[low])[known] / (high - low)[known]
+    kept = np.asarray(mean) > 0
+    return Beside(
+        np.asarray(val.step)[known][kept], np.asarray(val.value, np.float64)[known][kept], np.asarray(mean)[kept]
+    )
+
+
+def noise_of(gap: Floats) -> float:
+    """Noise of one value of a gap; 0 where there are too few to know it."""
+    noise = difference_noise_sd(gap)
+    return noise if np.isfinite(noise) else 0.0
