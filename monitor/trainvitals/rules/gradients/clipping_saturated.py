@@ -138,7 +138,8 @@ class ClippingSaturated(Rule[Clipping]):
             return []
         loss, ratio = measurement.loss, measurement.ratio
         moves = ratio is not None and ratio >= limits["largest_ratio"]
-        stuck = loss.hardly_moved(limits["smallest_gain" if ratio is None else "smallest_gain_unmoved"]) and not moves
+        smallest_gain = limits["smallest_gain" if ratio is None else "smallest_gain_unmoved"]
+        stuck = loss.hardly_moved(smallest_gain) and not moves
         sure = 0.95 if ratio is not None and measurement.adam is False else 0.75
         severe = stuck and (ratio is not None or measurement.adam is False)
         evidence = [
@@ -148,13 +149,7 @@ class ClippingSaturated(Rule[Clipping]):
                 value=measurement.kept,
                 threshold=limits["largest_kept"],
             ),
-            Evidence(
-                f"{loss.tag} has gained {loss.gained:.1%} of its first level {loss.start:.4g}",
-                signal=loss.tag,
-                value=loss.gained,
-                threshold=limits["smallest_gain"],
-                step=loss.last_step,
-            ),
+            loss.gain_against(smallest_gain),
         ]
         if ratio is not None:
             evidence.append(

@@ -175,13 +175,7 @@ def _evidence(crawl: Crawl, limits: Mapping[str, float]) -> Iterator[Evidence]:
         value=still.reach,
         threshold=limits["largest_reach"],
     )
-    yield Evidence(
-        f"{loss.tag} has gained {loss.gained:.1%} of its first level {loss.start:.4g}",
-        signal=loss.tag,
-        value=loss.gained,
-        threshold=limits["smallest_gain"],
-        step=loss.last_step,
-    )
+    yield loss.gain_against(limits["smallest_gain"])
     if still.cosine is not None:
         yield Evidence(
             f"gradients of successive steps have a mean cosine of {still.cosine:.2f}",

@@ -139,7 +139,8 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
         if min(measurement.share, measurement.early) <= limits["largest_share"] or loss is None or measurement.starved:
             return []
         moves = reach is not None and not reach < limits["largest_reach"]
-        stuck = loss.hardly_moved(limits["smallest_gain" if reach is None else "smallest_gain_unmoved"]) and not moves
+        smallest_gain = limits["smallest_gain" if reach is None else "smallest_gain_unmoved"]
+        stuck = loss.hardly_moved(smallest_gain) and not moves
         epsilon = "epsilon" if measurement.epsilon is None else f"epsilon = {measurement.epsilon:g}"
         evidence = [
             Evidence(
@@ -149,13 +150,7 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
                 value=measurement.share,
                 threshold=limits["largest_share"],
             ),
-            Evidence(
-                f"{loss.tag} has gained {loss.gained:.1%} of its first level {loss.start:.4g}",
-                signal=loss.tag,
-                value=loss.gained,
-                threshold=limits["smallest_gain"],
-                step=loss.last_step,
-            ),
+            loss.gain_against(smallest_gain),
         ]
         if reach is not None:
             evidence.append(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import running_median
-from trainvitals.model import Series
+from trainvitals.model import Evidence, Series
 from trainvitals.view import LossCurve, RunView
 
 FEWEST_POINTS = 20
@@ -63,6 +63,16 @@ class Outcome:
         points = max(EDGE_POINTS, EDGE_SHARE * self.points)
         error = MEDIAN_ERROR * self.noise_sd * float(np.sqrt(2.0 / points)) / max(abs(self.start), 1e-300)
         return not self.lost and abs(self.gained) < share + 2.0 * error
+
+    def gain_against(self, limit: float) -> Evidence:
+        """What it has gained, as evidence beside the share that it was held against."""
+        return Evidence(
+            f"{self.tag} has gained {self.gained:.1%} of its first level {self.start:.4g}",
+            signal=self.tag,
+            value=self.gained,
+            threshold=limit,
+            step=self.last_step,
+        )
 
     @property
     def gained_since_settled(self) -> float:

@@ -177,15 +177,7 @@ class UpdatesTooSmall(Rule[SlowLayers]):
             ),
         ]
         if loss is not None:
-            evidence.append(
-                Evidence(
-                    f"{loss.tag} has gained {loss.gained:.1%} of its first level {loss.start:.4g}",
-                    signal=loss.tag,
-                    value=loss.gained,
-                    threshold=limits["smallest_gain"],
-                    step=loss.last_step,
-                )
-            )
+            evidence.append(loss.gain_against(limits["smallest_gain"]))
         return [
             self.finding(
                 Severity.WARNING if stuck else Severity.INFO,

@@ -162,13 +162,7 @@ class WeightDecayDominates(Rule[Decay]):
                         threshold=limits["largest_size"],
                         step=loss.last_step,
                     ),
-                    Evidence(
-                        f"{loss.tag} has gained {loss.gained:.1%} of its first level {loss.start:.4g}",
-                        signal=loss.tag,
-                        value=loss.gained,
-                        threshold=limits["smallest_gain"],
-                        step=loss.last_step,
-                    ),
+                    loss.gain_against(limits["smallest_gain"]),
                 ),
             )
         ]

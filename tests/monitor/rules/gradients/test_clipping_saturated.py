@@ -34,6 +34,13 @@ def test_where_the_weights_stand_still_half_of_the_loss_may_be_gained(gain, seve
     assert severities(RULE, clipped(loss=loss)) == [severity]
 
 
+@pytest.mark.parametrize(("ratio", "limit"), [(1e-6, "smallest_gain_unmoved"), (None, "smallest_gain")])
+def test_the_gain_is_shown_against_the_limit_that_it_was_held_to(ratio, limit):
+    (finding,) = findings(RULE, clipped(ratio=ratio))
+    (gain,) = [each for each in finding.evidence if "has gained" in each.text]
+    assert gain.threshold == RULE.limits({})[limit]
+
+
 def test_one_that_learns_all_the_same_is_a_note():
     assert severities(RULE, clipped(loss=FALLING)) == ["info"]
     assert severities(RULE, clipped(ratio=1e-3)) == ["info"]
