@@ -59,6 +59,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("generalisation.forgetting", "Forgetting"),
     ("generalisation.noisy_validation", "NoisyValidation"),
     ("data.repeated_data", "RepeatedData"),
+    ("data.limited_diversity", "LimitedDiversity"),
     ("data.unshuffled_data", "UnshuffledData"),
     ("data.bad_batches", "BadBatches"),
     ("data.unnormalised_inputs", "UnnormalisedInputs"),
