@@ -10,7 +10,14 @@ import numpy as np
 from trainvitals.maths.excess import OVERFLOW_DECADES, sustained_excess
 from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.activations.layer_records import FEWEST_RECORDS, LayerRecords, not_recorded, records_of
+from trainvitals.rules.activations.layer_records import (
+    FEWEST_RECORDS,
+    NAMED_LAYERS,
+    LayerRecords,
+    not_recorded,
+    place_of,
+    records_of,
+)
 from trainvitals.rules.activations.loss_since import EXCUSING_GAIN, LossSince, loss_since
 from trainvitals.rules.loss.explanations import rate_raised
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
@@ -31,8 +38,6 @@ STILL_GROWING_DECADES = 0.05
 SMALLEST_SPREAD = 1e-30
 RATE_RECORDS = 3
 """Records around the onset in which a raised learning rate is the better explanation."""
-
-NAMED_LAYERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +178,8 @@ class ActivationGrowth(Rule[Growths]):
             return []
         first = min(grown, key=lambda growth: growth.step)
         most = max(grown, key=lambda growth: growth.factor)
-        names = tuple(growth.layer for growth in grown[:NAMED_LAYERS])
-        where = names[0] if len(grown) == 1 else f"{len(grown)} layers from {names[0]} on"
+        names = [growth.layer for growth in grown]
+        where = place_of(names)
         return [
             self.finding(
                 Severity.WARNING,
@@ -183,7 +188,7 @@ class ActivationGrowth(Rule[Growths]):
                 first_step=first.step,
                 last_step=measurement.last_step,
                 begins_by=first.record_step,
-                layers=names,
+                layers=tuple(names[:NAMED_LAYERS]),
                 evidence=(
                     Evidence(
                         f"{most.tag} is {most.factor:.3g} times what was usual, and {10.0**most.pace:.3g} times what "

@@ -10,7 +10,7 @@ import numpy as np
 from trainvitals.maths.robust import running_median
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.activations.layer_records import LayerRecords, not_recorded, records_of
+from trainvitals.rules.activations.layer_records import NAMED_LAYERS, LayerRecords, not_recorded, place_of, records_of
 from trainvitals.rules.activations.loss_since import EXCUSING_GAIN, LossSince, loss_since
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -21,8 +21,6 @@ LEAST_SPREAD_NATS = 0.7
 SMOOTHED_RECORDS = 3
 LARGEST_SHARE = 0.5
 """Of a layer's largest entropy. More is never measured."""
-
-NAMED_LAYERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +161,8 @@ class AttentionCollapse(Rule[Attention]):
             return []
         first = min(collapsed, key=lambda each: each.step)
         worst = min(collapsed, key=lambda each: each.share)
-        names = tuple(each.layer for each in collapsed[:NAMED_LAYERS])
-        where = names[0] if len(collapsed) == 1 else f"{len(collapsed)} layers from {names[0]} on"
+        names = [each.layer for each in collapsed]
+        where = place_of(names)
         evidence = [
             Evidence(
                 f"the entropy of {worst.layer} is {worst.share:.1%} of the {worst.largest:.2f} nats that it had",
@@ -194,7 +192,7 @@ class AttentionCollapse(Rule[Attention]):
                 first_step=first.step,
                 last_step=measurement.last_step,
                 begins_by=first.record_step,
-                layers=names,
+                layers=tuple(names[:NAMED_LAYERS]),
                 evidence=tuple(evidence),
             )
         ]

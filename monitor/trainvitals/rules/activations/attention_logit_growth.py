@@ -10,7 +10,13 @@ import numpy as np
 from trainvitals.maths.robust import running_median
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.activations.layer_records import FEWEST_RECORDS, LayerRecords, not_recorded, records_of
+from trainvitals.rules.activations.layer_records import (
+    FEWEST_RECORDS,
+    NAMED_LAYERS,
+    LayerRecords,
+    not_recorded,
+    records_of,
+)
 from trainvitals.rules.activations.loss_since import LossSince, loss_since
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -28,8 +34,6 @@ STILL_GROWING = 1.1
 COLLAPSED_SHARE = 0.1
 """Of the entropy before. Attention that collapses in the very records in which its logits become large is the matter of
 attention-collapse."""
-
-NAMED_LAYERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ class AttentionLogitGrowth(Rule[LogitGrowth]):
         if not grown:
             return []
         largest = max(grown, key=lambda growth: growth.late)
-        names = tuple(growth.layer for growth in grown[:NAMED_LAYERS])
+        names = [growth.layer for growth in grown]
         return [
             self.finding(
                 Severity.WARNING,
@@ -165,7 +169,7 @@ class AttentionLogitGrowth(Rule[LogitGrowth]):
                 f"{largest.late:.3g}" + (" and still grows" if largest.pace >= STILL_GROWING else ""),
                 first_step=min(growth.step for growth in grown),
                 last_step=measurement.last_step,
-                layers=names,
+                layers=tuple(names[:NAMED_LAYERS]),
                 evidence=(
                     Evidence(
                         f"{largest.tag} is at {largest.late:.3g}, {largest.factor:.3g} times what it began with; its "

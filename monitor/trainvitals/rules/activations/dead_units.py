@@ -9,7 +9,8 @@ import numpy as np
 
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.activations.layer_records import LayerRecords, not_recorded, records_of
+from trainvitals.rules.activations.affected_layer import AffectedLayer
+from trainvitals.rules.activations.layer_records import NAMED_LAYERS, LayerRecords, not_recorded, place_of, records_of
 from trainvitals.rules.activations.loss_since import LossSince, loss_since
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -22,27 +23,6 @@ NEARLY_ALL_ZERO = 0.95
 
 SMALLEST_RISE = 0.05
 """Of the share of zeros over the layer's own past."""
-
-NAMED_LAYERS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Death:
-    """A layer in which units have died.
-
-    Args:
-        step: the earliest at which it can have begun; record_step: the first record at which it is seen.
-        from_start: whether it was never otherwise.
-        before: the share before, median; None from the start. now: the share in the last records.
-    """
-
-    layer: str
-    tag: str
-    step: int
-    record_step: int
-    from_start: bool
-    before: float | None
-    now: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +38,9 @@ class Deaths:
         last_step: of the records.
     """
 
-    entirely: tuple[Death, ...]
-    mostly: tuple[Death, ...]
-    dormant: tuple[Death, ...]
+    entirely: tuple[AffectedLayer, ...]
+    mostly: tuple[AffectedLayer, ...]
+    dormant: tuple[AffectedLayer, ...]
     loss: Mapping[str, LossSince | None]
     worst_zero: LayerRecords | None
     worst_dormant: LayerRecords | None
@@ -190,7 +170,7 @@ class DeadUnits(Rule[Deaths]):
             return []
         return [self._found(deaths, died or layers, 0.75 if loss is None else 0.97, loss, NONE_ALIVE)]
 
-    def _in_part(self, deaths: Deaths, layers: Sequence[Death], group: str, limit: float) -> list[Finding]:
+    def _in_part(self, deaths: Deaths, layers: Sequence[AffectedLayer], group: str, limit: float) -> list[Finding]:
         loss = deaths.loss[group]
         if not layers or loss is None:
             return []
@@ -202,7 +182,7 @@ class DeadUnits(Rule[Deaths]):
     def _found(
         self,
         deaths: Deaths,
-        layers: Sequence[Death],
+        layers: Sequence[AffectedLayer],
         confidence: float,
         loss: LossSince | None,
         limit: float,
@@ -210,62 +190,46 @@ class DeadUnits(Rule[Deaths]):
     ) -> Finding:
         first = min(layers, key=lambda death: death.step)
         worst = max(layers, key=lambda death: death.now)
-        names = tuple(death.layer for death in layers[:NAMED_LAYERS])
-        where = names[0] if len(layers) == 1 else f"{len(layers)} layers from {names[0]} on"
+        names = [death.layer for death in layers]
+        where = place_of(names)
         what = {
             "entirely": f"every output of {where} is zero",
             "mostly": f"{worst.now:.0%} of the outputs of {where} are zero",
             "dormant": f"{worst.now:.0%} of the units of {where} are dormant",
         }[group]
-        since = ", from the start" if first.from_start else f" since step {first.record_step:,}"
-        was = "" if worst.before is None else f"; {worst.before:.0%} before"
         return self.finding(
             Severity.WARNING,
             confidence,
-            what + since,
+            what + first.since_when,
             first_step=first.step,
             last_step=deaths.last_step,
             begins_by=first.record_step,
-            layers=names,
+            layers=tuple(names[:NAMED_LAYERS]),
             evidence=(
-                Evidence(
-                    f"{worst.tag} is {worst.now:.1%} in the last records{was}",
-                    signal=worst.tag,
-                    value=worst.now,
-                    threshold=limit,
-                    step=worst.record_step,
-                ),
+                worst.evidence(limit),
                 *(() if loss is None else (loss.evidence(),)),
             ),
         )
 
 
-def _deaths(layers: Sequence[LayerRecords], limit: float, span_steps: int) -> list[Death]:
+def _deaths(layers: Sequence[LayerRecords], limit: float, span_steps: int) -> list[AffectedLayer]:
     """Layers at or above a share until the end."""
-    found = (_death(layer, layer.lasting_tail(layer.value >= limit, span_steps)) for layer in layers)
+    found = (AffectedLayer.since(layer, layer.lasting_tail(layer.value >= limit, span_steps)) for layer in layers)
     return [death for death in found if death is not None]
 
 
-def _dormant(layers: Sequence[LayerRecords], span_steps: int) -> list[Death]:
+def _dormant(layers: Sequence[LayerRecords], span_steps: int) -> list[AffectedLayer]:
     """Each layer since its share of dormant units lies nearer to what it is now than to what it was."""
     found = []
     for layer in layers:
         first = float(np.median(layer.value[: max(3, len(layer) // 10)]))
-        death = _death(layer, layer.lasting_tail(layer.value > (first + layer.late) / 2, span_steps))
+        death = AffectedLayer.since(layer, layer.lasting_tail(layer.value > (first + layer.late) / 2, span_steps))
         if death is not None and death.before is not None:
             found.append(death)
     return found
 
 
-def _death(layer: LayerRecords, begin: int | None) -> Death | None:
-    if begin is None:
-        return None
-    before = float(np.median(layer.value[:begin])) if begin else None
-    record_step = int(layer.step[begin])
-    return Death(layer.layer, layer.tag, layer.begin_step(begin), record_step, begin == 0, before, layer.late)
-
-
-def _risen_zeros(deaths: Deaths, limits: Mapping[str, float]) -> list[Death]:
+def _risen_zeros(deaths: Deaths, limits: Mapping[str, float]) -> list[AffectedLayer]:
     return [
         death
         for death in deaths.mostly
@@ -273,7 +237,7 @@ def _risen_zeros(deaths: Deaths, limits: Mapping[str, float]) -> list[Death]:
     ]
 
 
-def _risen_dormant(deaths: Deaths, limits: Mapping[str, float]) -> list[Death]:
+def _risen_dormant(deaths: Deaths, limits: Mapping[str, float]) -> list[AffectedLayer]:
     return [
         death
         for death in deaths.dormant
@@ -283,7 +247,7 @@ def _risen_dormant(deaths: Deaths, limits: Mapping[str, float]) -> list[Death]:
     ]
 
 
-def _loss(view: RunView, layers: Sequence[Death]) -> LossSince | None:
+def _loss(view: RunView, layers: Sequence[AffectedLayer]) -> LossSince | None:
     if view.train_loss is None or not layers:
         return None
     began = [death.step for death in layers if not death.from_start]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,9 @@ FEWEST_RECORDS = 5
 
 LASTING_SHARE = 0.02
 """Of the run: what holds for less may be over with the next batches."""
+
+NAMED_LAYERS = 8
+"""In a finding; more of them tell a person nothing new."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,6 +69,11 @@ def records_of(view: RunView, kind: str) -> tuple[LayerRecords, ...]:
         if int(known.sum()) >= FEWEST_RECORDS:
             records.append(LayerRecords(layer, tag, found.step[known], found.value[known, index]))
     return tuple(records)
+
+
+def place_of(layers: Sequence[str]) -> str:
+    """How a sentence calls these layers, which are in the order of the model."""
+    return layers[0] if len(layers) == 1 else f"{len(layers)} layers from {layers[0]} on"
 
 
 def not_recorded(view: RunView, probe: str, missing: str, how: str) -> NotEnough:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainvitals.maths.robust import running_median
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.activations.layer_records import LayerRecords, not_recorded, records_of
+from trainvitals.rules.activations.layer_records import NAMED_LAYERS, LayerRecords, not_recorded, place_of, records_of
 from trainvitals.rules.activations.loss_since import EXCUSING_GAIN, LossSince, loss_since
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -19,8 +19,6 @@ NO_DIRECTION = 0.5
 
 LARGEST_SHARE = 0.5
 """Of the layer's own largest rank. More is never looked at."""
-
-NAMED_LAYERS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +177,8 @@ class RepresentationCollapse(Rule[RankLosses]):
     ) -> Finding:
         first = min(layers, key=lambda each: each.step)
         worst = min(layers, key=lambda each: each.share)
-        names = tuple(each.layer for each in layers[:NAMED_LAYERS])
-        where = names[0] if len(layers) == 1 else f"{len(layers)} layers from {names[0]} on"
+        names = [each.layer for each in layers]
+        where = place_of(names)
         return self.finding(
             Severity.WARNING,
             confidence,
@@ -188,7 +186,7 @@ class RepresentationCollapse(Rule[RankLosses]):
             first_step=first.step,
             last_step=measurement.last_step,
             begins_by=first.record_step,
-            layers=names,
+            layers=tuple(names[:NAMED_LAYERS]),
             evidence=(
                 Evidence(
                     f"the effective rank of {worst.layer} is {worst.late:.2g}, and was {worst.largest:.3g}",

@@ -9,34 +9,14 @@ import numpy as np
 
 from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.activations.layer_records import LayerRecords, not_recorded, records_of
+from trainvitals.rules.activations.affected_layer import AffectedLayer
+from trainvitals.rules.activations.layer_records import NAMED_LAYERS, LayerRecords, not_recorded, place_of, records_of
 from trainvitals.rules.activations.loss_since import LossSince, loss_since
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
 SMALLEST_SHARE = 0.5
 """Half of the outputs. Less is never looked at."""
-
-NAMED_LAYERS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Saturation:
-    """A layer with many saturated outputs until the end.
-
-    Args:
-        step: the earliest at which it can have begun; record_step: the first record at which it is seen.
-        from_start: whether it was never otherwise.
-        before: the share before, median; None from the start. now: the share in the last records.
-    """
-
-    layer: str
-    tag: str
-    step: int
-    record_step: int
-    from_start: bool
-    before: float | None
-    now: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +29,8 @@ class Saturations:
         worst: the layer with the largest share of late.
     """
 
-    later: tuple[Saturation, ...]
-    always: tuple[Saturation, ...]
+    later: tuple[AffectedLayer, ...]
+    always: tuple[AffectedLayer, ...]
     loss_later: LossSince | None
     loss_always: LossSince | None
     worst: LayerRecords
@@ -165,44 +145,31 @@ class SaturatedActivations(Rule[Saturations]):
         )
 
     def _found(
-        self, measurement: Saturations, layers: list[Saturation], loss: LossSince, limit: float, confidence: float
+        self, measurement: Saturations, layers: list[AffectedLayer], loss: LossSince, limit: float, confidence: float
     ) -> Finding:
         first = min(layers, key=lambda each: each.step)
         worst = max(layers, key=lambda each: each.now)
-        names = tuple(each.layer for each in layers[:NAMED_LAYERS])
-        where = names[0] if len(layers) == 1 else f"{len(layers)} layers from {names[0]} on"
-        since = ", from the start" if first.from_start else f" since step {first.record_step:,}"
-        was = "" if worst.before is None else f"; {worst.before:.0%} before"
+        names = [each.layer for each in layers]
+        where = place_of(names)
         return self.finding(
             Severity.WARNING,
             confidence,
-            f"{worst.now:.0%} of the outputs of {where} are saturated{since}",
+            f"{worst.now:.0%} of the outputs of {where} are saturated{first.since_when}",
             first_step=first.step,
             last_step=measurement.last_step,
             begins_by=first.record_step,
-            layers=names,
+            layers=tuple(names[:NAMED_LAYERS]),
             evidence=(
-                Evidence(
-                    f"{worst.tag} is {worst.now:.1%} in the last records{was}",
-                    signal=worst.tag,
-                    value=worst.now,
-                    threshold=limit,
-                    step=worst.record_step,
-                ),
+                worst.evidence(limit),
                 loss.evidence(),
             ),
         )
 
 
-def _saturation(layer: LayerRecords, span_steps: int) -> Saturation | None:
+def _saturation(layer: LayerRecords, span_steps: int) -> AffectedLayer | None:
     """A layer since most of it is saturated; a little earlier than the limit, where the share lies halfway to it."""
     first = float(np.median(layer.value[:3]))
     if layer.late < SMALLEST_SHARE:
         return None
     halfway = min(layer.late / 2 + first / 2, layer.late - 0.05)
-    begin = layer.lasting_tail(layer.value >= halfway, span_steps)
-    if begin is None:
-        return None
-    before = float(np.median(layer.value[:begin])) if begin else None
-    record_step = int(layer.step[begin])
-    return Saturation(layer.layer, layer.tag, layer.begin_step(begin), record_step, begin == 0, before, layer.late)
+    return AffectedLayer.since(layer, layer.lasting_tail(layer.value >= halfway, span_steps))
