@@ -23,7 +23,7 @@ from trainvitals.model import (
 )
 from trainvitals.view import RunView
 
-SYMPTOMS = ("plateau", "not-learning")
+SYMPTOMS = ("plateau", "not-learning", "underfitting")
 
 STILL_IMPROVING = (Verdict.PROGRESSING, Verdict.SLOW)
 

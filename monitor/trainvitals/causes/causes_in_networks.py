@@ -116,7 +116,6 @@ SIGNATURES: Mapping[str, Signature] = {
             ("schedule", "ended"): -HINT,
             ("update ratio", "slow"): -CLEAR,
         },
-        shown_by=("underfitting",),
         by_elimination=True,
         surest=0.5,
     ),

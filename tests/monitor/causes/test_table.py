@@ -20,7 +20,7 @@ from trainvitals.model import Evidence, Severity
 from trainvitals.rules.registry import all_rules
 
 WITHOUT_A_RULE = {"capacity-limit", "converged", "labels-without-signal", "loss-of-plasticity"}
-TO_COME = {"schedule-never-decays", "limited-diversity", "starved-domain", "label-noise-floor", "underfitting"}
+TO_COME = {"schedule-never-decays", "limited-diversity", "starved-domain", "label-noise-floor"}
 """Names of DESIGN that the table knows and for which there may be no rule yet."""
 
 ROOTS_BY_THEMSELVES = {
