@@ -24,12 +24,8 @@ TO_COME = {"schedule-never-decays", "limited-diversity", "starved-domain", "labe
 """Names of DESIGN that the table knows and for which there may be no rule yet."""
 
 ROOTS_BY_THEMSELVES = {
-    "non-finite-loss",
-    "diverging-loss",
-    "periodic-loss",
-    "forgetting",
-    "updates-too-small",
-    "updates-too-large",
+    *("non-finite-loss", "diverging-loss", "periodic-loss", "forgetting", "overtraining", "validation-shift"),
+    *("updates-too-small", "updates-too-large"),
 }
 """They explain a symptom by absorbing it and stand for themselves, or show another cause of the table."""
 
