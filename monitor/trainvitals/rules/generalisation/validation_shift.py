@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainvitals.maths.robust import running_median
 from trainvitals.model import Evidence, Finding, Severity
@@ -32,43 +33,49 @@ SMALLEST_TRAIN_FALL = 0.25
 """As a logarithm: a training loss that has fallen by less has led nowhere that validation could have followed to."""
 
 
-@dataclass(frozen=True, slots=True)
+VISIBLE_GAIN = 0.1
+"""Of the first validation loss. Whoever learns something of the validated task gains more than that at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Apart:
-    """Two losses that are apart, from the first validation on; levels are geometric means, falls are logarithms.
+    """Two losses that are apart until the end; levels are medians, falls are differences of logarithms.
 
     Args:
         train_tag, val_tag: which.
-        first_gap, end_gap, smallest_gap: logarithm of validation over training loss at the beginning, at the end, and
-            at its smallest. noise: of one value of it.
+        gap: logarithm of validation over training loss ``[V]``, median of three. noise: of one value of it.
+        step: ``[V]`` of the validations.
         train_fall, val_fall: from the first validations to the last, of the first pass where it has enough.
         untrained: the training loss at the very start. val_least: the smallest median of three validations.
-        train_first, val_first, val_end: levels.
+        val_first, val_end: levels.
         in_first_pass: validations before any example came twice; None where that is not known.
         passes_signal: the tag that says so.
-        first_step, last_step: of the validations.
     """
 
     train_tag: str
     val_tag: str
-    first_gap: float
-    end_gap: float
-    smallest_gap: float
+    gap: NDArray[np.float64]
     noise: float
+    step: NDArray[np.int64]
     train_fall: float
     val_fall: float
     untrained: float
     val_least: float
-    train_first: float
     val_first: float
     val_end: float
     in_first_pass: int | None
     passes_signal: str
-    first_step: int
-    last_step: int
+
+    def since(self, ratio: float) -> int | None:
+        """The first validation from which on the two are apart by this much until the end; None where they are not."""
+        close = np.flatnonzero(self.gap < max(np.log(ratio), NOISE_SCORE * self.noise))
+        begins = 0 if not len(close) else int(close[-1]) + 1
+        return begins if begins <= len(self.gap) - VALIDATIONS_IN_THE_FIRST_PASS else None
 
     @property
-    def known_to_be_new(self) -> bool:
-        return self.in_first_pass is not None and self.in_first_pass >= VALIDATIONS_IN_THE_FIRST_PASS
+    def won_nothing(self) -> bool:
+        """Whether the validation loss never got visibly below its first level."""
+        return self.val_least >= (1.0 - VISIBLE_GAIN) * self.val_first
 
 
 class ValidationShift(Rule[Apart]):
@@ -76,8 +83,8 @@ class ValidationShift(Rule[Apart]):
 
     What it finds
     -------------
-    A validation loss far above the training loss from the first validation on, before any example came twice, that
-    does not follow where the training loss goes. As an information, where the log does not say how often the data were
+    A validation loss that is far above the training loss before any example came twice, stays there, and does not
+    follow where the training loss goes. As an information, where the log does not say how often the data were
     gone through: a validation loss that was never below that of an untrained model.
 
     Why it matters
@@ -92,10 +99,11 @@ class ValidationShift(Rule[Apart]):
     At each validation the loss is held against the mean of the training losses around it. While the training goes
     through its data for the first time the training loss is measured on examples that the model has not seen, just as
     the validation loss is; then the two agree, whatever the model, and nothing can have been learnt by heart. Found is
-    a ratio of at least `smallest_ratio`, and beyond four times its noise, at the first validations, at the last ones
-    and at all in between, while the training loss falls and the validation loss falls by less than `smallest_follow`
-    of that (as logarithms). A warning needs three validations in the first pass: an epoch below 2 in the log, or
-    examples that the hooks have not seen before. Without that knowledge the same is an information, and only where the
+    a ratio of at least `smallest_ratio`, and beyond four times its noise, from the first validation to the last, while
+    the training loss falls and the validation loss falls by less than `smallest_follow` of that (as logarithms); or
+    such a ratio from some later validation on, where the validation loss never won a tenth of its first level. A
+    warning needs three such validations in the first pass, as the logged epoch has it, or examples that the hooks have
+    not seen before. Without that knowledge a ratio from the first validation on is an information, and only where the
     validation loss was above `worse_than_untrained` times that of the first steps all along.
 
     False alarms
@@ -166,49 +174,46 @@ class ValidationShift(Rule[Apart]):
         return Apart(
             train_tag=train.tag,
             val_tag=val.tag,
-            first_gap=float(np.median(gap[first])),
-            end_gap=float(np.median(gap[-edge:])),
-            smallest_gap=float(running_median(gap, 3).min()),
+            gap=running_median(gap, 3),
             noise=noise_of(gap),
+            step=both.step,
             train_fall=float(np.median(log_train[first]) - np.median(log_train[-edge:])),
             val_fall=float(np.median(log_val[first]) - np.median(log_val[-edge:])),
             untrained=float(np.mean(train.curve.value[:FIRST_POINTS])),
             val_least=float(running_median(both.val, 3).min()),
-            train_first=float(np.exp(np.median(np.log(both.train[first])))),
             val_first=float(np.exp(np.median(np.log(both.val[first])))),
             val_end=float(np.exp(np.median(np.log(both.val[-edge:])))),
             in_first_pass=new,
             passes_signal="" if known is None else known.signal,
-            first_step=int(both.step[0]),
-            last_step=int(both.step[-1]),
         )
 
     def judge(self, measurement: Apart, limits: Mapping[str, float]) -> list[Finding]:
         apart = measurement
-        least = float(np.log(limits["smallest_ratio"]))
-        gaps = (apart.first_gap, apart.end_gap, apart.smallest_gap)
-        follows = apart.val_fall >= limits["smallest_follow"] * apart.train_fall
-        if min(gaps) < least or min(gaps[:2]) < NOISE_SCORE * apart.noise or apart.train_fall < SMALLEST_TRAIN_FALL:
+        since = apart.since(limits["smallest_ratio"])
+        if since is None or apart.train_fall < SMALLEST_TRAIN_FALL:
             return []
-        if follows:
+        follows = apart.val_fall >= limits["smallest_follow"] * apart.train_fall
+        if follows or (since > 0 and not apart.won_nothing):
             return []
         useless = apart.val_least >= limits["worse_than_untrained"] * apart.untrained
-        if not apart.known_to_be_new:
-            return [self._perhaps(apart, limits)] if useless and apart.in_first_pass is None else []
+        if apart.in_first_pass is None:
+            return [self._perhaps(apart, limits)] if useless and since == 0 else []
+        if apart.in_first_pass - since < VALIDATIONS_IN_THE_FIRST_PASS:
+            return []
         return [
             self.finding(
                 Severity.WARNING,
                 0.9 if useless else 0.75,
-                f"{apart.val_tag} is {np.exp(apart.first_gap):.2g} times {apart.train_tag} before any example came "
+                f"{apart.val_tag} is {np.exp(apart.gap[since]):.2g} times {apart.train_tag} before any example came "
                 f"twice, and does not follow it: {apart.val_first:.3g} at first, {apart.val_end:.3g} at the end",
-                first_step=apart.first_step,
-                last_step=apart.last_step,
+                first_step=int(apart.step[since]),
+                last_step=int(apart.step[-1]),
                 evidence=(
-                    *_evidence(apart, limits),
+                    *_evidence(apart, since, limits),
                     Evidence(
-                        f"{apart.in_first_pass} validations lie in the first pass over the data",
+                        f"{apart.in_first_pass - since} of these validations lie in the first pass over the data",
                         signal=apart.passes_signal,
-                        value=float(apart.in_first_pass or 0),
+                        value=float(apart.in_first_pass - since),
                         threshold=float(VALIDATIONS_IN_THE_FIRST_PASS),
                     ),
                 ),
@@ -221,10 +226,10 @@ class ValidationShift(Rule[Apart]):
             0.6,
             f"{apart.val_tag} was never below that of an untrained model ({apart.untrained:.3g}): measured on other "
             "data or in another way, or the training data were learnt by heart at once; logging the epoch would tell",
-            first_step=apart.first_step,
-            last_step=apart.last_step,
+            first_step=int(apart.step[0]),
+            last_step=int(apart.step[-1]),
             evidence=(
-                *_evidence(apart, limits),
+                *_evidence(apart, 0, limits),
                 Evidence(
                     f"its lowest level is {apart.val_least:.4g}; {apart.train_tag} began at {apart.untrained:.4g}",
                     signal=apart.val_tag,
@@ -235,19 +240,20 @@ class ValidationShift(Rule[Apart]):
         )
 
 
-def _evidence(apart: Apart, limits: Mapping[str, float]) -> tuple[Evidence, ...]:
+def _evidence(apart: Apart, since: int, limits: Mapping[str, float]) -> tuple[Evidence, ...]:
+    step, least = int(apart.step[since]), float(np.exp(apart.gap[since:].min()))
     return (
         Evidence(
-            f"{apart.val_tag} is {np.exp(apart.first_gap):.3g} times {apart.train_tag} at the first validations, "
-            f"{np.exp(apart.end_gap):.3g} times at the last, never less than {np.exp(apart.smallest_gap):.3g} times",
+            f"{apart.val_tag} is {np.exp(apart.gap[since]):.3g} times {apart.train_tag} at step {step:,}, "
+            f"{np.exp(apart.gap[-1]):.3g} times at the end, never less than {least:.3g} times in between",
             signal=apart.val_tag,
-            value=float(np.exp(apart.smallest_gap)),
+            value=least,
             threshold=limits["smallest_ratio"],
-            step=apart.first_step,
+            step=step,
         ),
         Evidence(
-            f"{apart.train_tag} changed by {np.expm1(-apart.train_fall):+.0%} since, {apart.val_tag} by "
-            f"{np.expm1(-apart.val_fall):+.0%}",
+            f"{apart.train_tag} changed by {np.expm1(-apart.train_fall):+.0%} from the first validations on, while the "
+            f"data were new, {apart.val_tag} by {np.expm1(-apart.val_fall):+.0%}",
             signal=apart.train_tag,
             value=apart.val_fall,
             threshold=limits["smallest_follow"] * apart.train_fall,
