@@ -7,7 +7,8 @@ import math
 
 import pytest
 import torch
-from tests.hooks.kinds_of_training import KINDS, norm, run
+from tests.hooks.kinds_of_training import KINDS
+from tests.hooks.small_training import norm, run
 from tests.hooks.training import recorded, watching
 
 pytestmark = pytest.mark.torch

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from tests.hooks.test_non_finite_origin import origin_in
+from tests.hooks.origins import origin_in
 from tests.hooks.test_probe_set import EXAMPLES, held_out, per_example_loss
 from tests.hooks.training import FEATURES, batches, network, recorded, watching
 from tests.hooks.two_processes import in_processes

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.hooks.kinds_of_training import KINDS, norm
+from tests.hooks.kinds_of_training import KINDS
+from tests.hooks.small_training import norm
 from tests.hooks.training import batches, network, plain_steps, recorded, watching
 from torch import nn
 
