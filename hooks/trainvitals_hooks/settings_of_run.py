@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 import torch
 
 import trainvitals
+from trainvitals.tags import FRAMEWORK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +20,18 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 Setting = float | str | bool | int
+
+_framework: ContextVar[str | None] = ContextVar("framework", default=None)
+
+
+@contextmanager
+def trained_by(framework: str) -> Iterator[None]:
+    """Runs that are watched from inside say that this framework trains them, so that advice comes in its words."""
+    token = _framework.set(framework)
+    try:
+        yield
+    finally:
+        _framework.reset(token)
 
 
 def settings_of_run(
@@ -38,6 +54,9 @@ def settings_of_run(
             for name, value in group.items():
                 if name not in ("params", "param_names") and value is not None:
                     settings[f"{prefix}{middle}{name}"] = _setting(value)
+    framework = _framework.get()
+    if framework is not None:
+        settings[FRAMEWORK] = framework
     return settings | {
         "every": every,
         "signals": ", ".join(signals),

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from trainvitals.dialect import dialect_of
 from trainvitals.leading_rate import leading_rate
 from trainvitals.maths.foreign_row import last_row
-from trainvitals.model import LayerSeries, Progress, Reason, Restart, Run, Series, Verdict
+from trainvitals.model import Dialect, LayerSeries, Progress, Reason, Restart, Run, Series, Verdict
 
 if TYPE_CHECKING:
     from trainvitals.maths.spikes import Spike
@@ -86,6 +87,11 @@ class RunView:
         """The learning rate that speaks for the model: the group closest to the median schedule of all groups."""
         rates = [self.run.series[tag].latest().finite() for tag in self.signals.learning_rate]
         return leading_rate([rate for rate in rates if len(rate)])
+
+    @cached_property
+    def dialect(self) -> Dialect:
+        """The framework that code for this run is to be written for."""
+        return dialect_of(self.run)
 
     @property
     def restarts(self) -> tuple[Restart, ...]:

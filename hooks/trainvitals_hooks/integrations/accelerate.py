@@ -23,6 +23,7 @@ from trainvitals_hooks.console import Once
 from trainvitals_hooks.integrations.contained import contained
 from trainvitals_hooks.integrations.metric_names import TAKEN, understood
 from trainvitals_hooks.integrations.missing import missing
+from trainvitals_hooks.settings_of_run import trained_by
 from trainvitals_hooks.vitals import Vitals
 from trainvitals_hooks.watcher import watch
 
@@ -71,7 +72,8 @@ class VitalsTracker(GeneralTracker):
     def watch(self, model: Module, optimizer: Optimizer | Sequence[Optimizer]) -> Vitals:
         """Begin to watch what ``accelerator.prepare`` gave."""
         self.finish()
-        self._vitals = watch(model, optimizer, self._logdir, **self._settings)
+        with trained_by("accelerate"):
+            self._vitals = watch(model, optimizer, self._logdir, **self._settings)
         self.folder = self._vitals.folder
         if self._configuration:
             self._vitals.event("configuration", **self._configuration)

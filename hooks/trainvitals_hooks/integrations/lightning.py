@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainvitals import tags
 from trainvitals_hooks.console import Once
 from trainvitals_hooks.integrations.batches import samples_in, tokens_in
 from trainvitals_hooks.integrations.contained import contained
 from trainvitals_hooks.integrations.metric_names import LOSS, TAKEN, understood
 from trainvitals_hooks.integrations.missing import missing
+from trainvitals_hooks.settings_of_run import trained_by
 from trainvitals_hooks.vitals import Vitals
 from trainvitals_hooks.watcher import watch
 
@@ -74,7 +76,8 @@ class VitalsCallback(Callback):
     @contained
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._close()
-        self._vitals = watch(pl_module, trainer.optimizers, self._logdir, **self._settings)
+        with trained_by("lightning"):
+            self._vitals = watch(pl_module, trainer.optimizers, self._logdir, **self._settings)
         if trainer.global_step:
             # A checkpoint of a training that nobody watched says no more than its updates.
             made = {"next_step": trainer.global_step // len(trainer.optimizers)}
@@ -142,7 +145,7 @@ class VitalsCallback(Callback):
     @contained
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         if self._vitals is not None:
-            self._vitals.event("checkpoint", update=trainer.global_step)
+            self._vitals.event(tags.CHECKPOINT, update=trainer.global_step)
 
     def state_dict(self) -> dict[str, Any]:
         # After the training too: many save their last checkpoint by hand.

@@ -16,10 +16,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trainvitals import tags
 from trainvitals_hooks.console import Once
 from trainvitals_hooks.integrations.contained import contained
 from trainvitals_hooks.integrations.missing import missing
 from trainvitals_hooks.integrations.output_loss import OutputLoss
+from trainvitals_hooks.settings_of_run import trained_by
 from trainvitals_hooks.vitals import Vitals
 from trainvitals_hooks.watcher import watch
 
@@ -76,7 +78,8 @@ class VitalsCallback(TrainerCallback, ExportableState):
         **_: Any,
     ) -> None:
         self._close()
-        self._vitals = watch(model, optimizer, self._logdir, **self._settings)
+        with trained_by("transformers"):
+            self._vitals = watch(model, optimizer, self._logdir, **self._settings)
         if state.global_step:
             self._vitals.load_state_dict(self._state_at(state))
         self.folder = self._vitals.folder
@@ -143,7 +146,8 @@ class VitalsCallback(TrainerCallback, ExportableState):
     @contained
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         if self._vitals is not None:
-            self._vitals.event("checkpoint", path=str(Path(args.output_dir or ".") / f"checkpoint-{state.global_step}"))
+            path = Path(args.output_dir or ".") / f"checkpoint-{state.global_step}"
+            self._vitals.event(tags.CHECKPOINT, path=str(path))
 
     @contained
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:

@@ -16,6 +16,7 @@ from trainvitals.formats.concurrency import Concurrency, Part, merged
 from trainvitals.formats.event_stream import EventStream, ScalarRows
 from trainvitals.formats.event_tags import tag_in_run
 from trainvitals.formats.format import Format, Purging, RunFiles
+from trainvitals.formats.markers import markers_in
 from trainvitals.formats.other_writers import BESIDE, tags_beside
 from trainvitals.formats.other_writers import problems as problems_beside
 from trainvitals.formats.run_restarts import restarts_of_run
@@ -120,6 +121,7 @@ def _assemble(files: RunFiles, streams: Sequence[EventStream], purge: Purging) -
         hyper_parameters={name: value for stream in streams for name, value in stream.hyper_parameters.items()},
         texts={names.of(stream, text.tag): text.text for stream in streams for text in stream.texts},
         restarts=tuple(restarts),
+        markers=markers_in(text for stream in streams for text in stream.texts),
         problems=(
             *(problem for stream in streams for problem in stream.problems),
             *(*concurrency.problems(), *problems_beside(beside), *problems),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import configure_optimizers, training_arguments
 from trainvitals.interventions.values import level_of, loss_falls, peak_rate, short
 from trainvitals.model import Finding, Suggestion
-from trainvitals.view import RunView
+from trainvitals.view import LossCurve, RunView
 
 FACTOR = 0.3
 PATIENCE_SHARE = 0.1
@@ -27,6 +30,8 @@ class AdaptiveLearningRate(Intervention):
 
     name = "adaptive-learning-rate"
     source = "PyTorch documentation, ReduceLROnPlateau; its threshold of 1e-4 is far below the noise of most runs"
+    basis = "law"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         loss = view.val_loss or view.train_loss
@@ -47,7 +52,33 @@ scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
 # after every evaluation:
 scheduler.step(validation_loss)
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(
+                learning_rate=short(peak),
+                lr_scheduler_type='"reduce_lr_on_plateau"',
+                lr_scheduler_kwargs=(
+                    f'{{"factor": {FACTOR}, "patience": {patience}, "threshold": {short(level.noise)}, '
+                    f'"threshold_mode": "abs", "min_lr": {short(FLOOR_SHARE * peak)}}}'
+                ),
+                metric_for_best_model='"eval_loss"',
+                eval_strategy='"steps"',
+                eval_steps=str(_every(loss)),
+            ),
+            lightning=configure_optimizers(
+                view,
+                f"""scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
+    optimizer, factor={FACTOR}, patience={patience}, threshold={short(level.noise)}, threshold_mode="abs",
+    min_lr={short(FLOOR_SHARE * peak)},
+)
+return {{"optimizer": optimizer, "lr_scheduler": {{"scheduler": scheduler, "monitor": "val_loss"}}}}""",
+                lr=short(peak),
+            ),
             expected="the loss falls by a visible step after the first reductions and is less noisy",
             risk="every early reduction slows learning down for good: look at the slope after it, not at the step",
             verify=loss_falls(view, finding, 0.1),
         )
+
+
+def _every(loss: LossCurve) -> int:
+    """Steps from one evaluation to the next."""
+    return max(1, int(np.median(np.diff(loss.curve.step)))) if len(loss) > 1 else 500

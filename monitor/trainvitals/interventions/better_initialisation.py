@@ -17,6 +17,8 @@ class BetterInitialisation(Intervention):
 
     name = "better-initialisation"
     source = "Glorot and Bengio 2010; He et al. 2015, Delving deep into rectifiers"
+    basis = "paper"
+    undo = "new start"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         return self.suggestion(
@@ -31,6 +33,6 @@ def initialise(module):
 model.apply(initialise)
 """,
             expected="activations and gradients of all layers lie within a factor of ten at the first step",
-            risk="needs a new start; pretrained weights would be lost",
+            risk="pretrained weights would be lost",
             verify=loss_falls(view, finding, 0.1),
         )

@@ -17,6 +17,8 @@ class BroadcastWeights(Intervention):
 
     name = "broadcast-weights"
     source = "PyTorch documentation, DistributedDataParallel: how replicas are kept equal"
+    basis = "documentation"
+    undo = "from a checkpoint"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         return self.suggestion(
@@ -30,6 +32,6 @@ with torch.no_grad():
 # The state of the optimizer must be equal too: make it anew, or load the same checkpoint on all ranks.
 """,
             expected="the checksums are equal from the next record on; where not, a rank changes its weights by itself",
-            risk="the other ranks lose what only they had learnt; cannot be undone without a checkpoint",
+            risk="the other ranks lose what only they had learnt",
             verify=loss_is_finite(view, finding),
         )

@@ -7,6 +7,41 @@ from trainvitals.interventions.values import loss_is_finite
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
 
+LINE = """values = tensor.detach().double()
+{0}print(
+{0}    f"{{name}}: {{tuple(tensor.shape)}} {{tensor.dtype}}",
+{0}    f"from {{values.min().item():.4g}} to {{values.max().item():.4g}}, mean {{values.mean().item():.4g}},",
+{0}    f"{{int((~torch.isfinite(values)).sum())}} not finite",
+{0})"""
+
+HOW = f"""
+x, y = next(iter(loader))
+with torch.no_grad():
+    outputs = model(x)
+for name, tensor in {{"inputs": x, "targets": y, "outputs": outputs}}.items():
+    {LINE.format("    ")}
+"""
+
+HOW_TRANSFORMERS = f"""
+device = next(trainer.model.parameters()).device
+batch = {{name: tensor.to(device) for name, tensor in next(iter(trainer.get_train_dataloader())).items()}}
+with torch.no_grad():
+    outputs = trainer.model(**batch)
+for name, tensor in {{**batch, "logits": outputs["logits"]}}.items():
+    {LINE.format("    ")}
+"""
+
+HOW_LIGHTNING = f"""
+def on_train_batch_start(self, batch, batch_idx):  # of your LightningModule
+    if batch_idx > 0:
+        return
+    x, y = batch
+    with torch.no_grad():
+        outputs = self(x)
+    for name, tensor in {{"inputs": x, "targets": y, "outputs": outputs}}.items():
+        {LINE.format("        ")}
+"""
+
 
 class CheckLossInputs(Intervention):
     """Where the loss is not finite, or never moves: the numbers that enter it may be wrong.
@@ -17,24 +52,18 @@ class CheckLossInputs(Intervention):
 
     name = "check-loss-inputs"
     source = "Karpathy 2019, A recipe for training neural networks; umlaut (CHI 2021) for the list of usual mistakes"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         where = "" if finding.first_step is None else f"around step {finding.first_step:,}"
         return self.suggestion(
             summary=f"look at the range of inputs, targets and outputs {where}".strip(),
-            how="""
-x, y = next(iter(loader))
-with torch.no_grad():
-    outputs = model(x)
-for name, tensor in {"inputs": x, "targets": y, "outputs": outputs}.items():
-    values = tensor.detach().double()
-    print(
-        f"{name}: {tuple(tensor.shape)} {tensor.dtype}",
-        f"from {values.min().item():.4g} to {values.max().item():.4g}, mean {values.mean().item():.4g},",
-        f"{int((~torch.isfinite(values)).sum())} not finite",
-    )
-""",
+            how=HOW,
+            dialect=view.dialect,
+            transformers=HOW_TRANSFORMERS,
+            lightning=HOW_LIGHTNING,
             expected="one of the three is not what the loss function expects, or all are and the fault lies elsewhere",
-            risk="none: it only looks",
+            risk="none",
             verify=loss_is_finite(view, finding),
         )

@@ -20,6 +20,8 @@ class CheckSlowDevice(Intervention):
 
     name = "check-slow-device"
     source = "NVIDIA Resiliency Extension, straggler detection; Jiang et al. 2024, MegaScale"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:  # noqa: ARG002
         times = view.run.series.get(tags.STEP_TIME_S)
@@ -41,6 +43,6 @@ print(f"rank {dist.get_rank()}: {time.perf_counter() - began_s:.3f} s")
 # All are alike here: that rank has more to do. Sort examples so that all ranks get batches of equal length.
 """,
             expected="the slow rank is slow at this too, or its data is longer; mended, all ranks wait less",
-            risk="a few seconds; changes nothing",
+            risk="a few seconds",
             verify=Verify(tags.STEP_TIME_S, "down", max(GAP * usual, 1e-9), steps(view)),
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import lightning_trainer, training_arguments
 from trainvitals.interventions.values import gradient_norm, loss_is_finite, short, steps
 from trainvitals.model import Finding, Suggestion, Verify
 from trainvitals.view import RunView
@@ -25,6 +26,8 @@ class ClipGradients(Intervention):
 
     name = "clip-gradients"
     source = "Pascanu et al. 2013, On the difficulty of training recurrent neural networks"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         norm = gradient_norm(view, finding.first_step)
@@ -38,8 +41,11 @@ loss.backward()
 torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm={short(threshold)})
 optimizer.step()
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(max_grad_norm=short(threshold)),
+            lightning=lightning_trainer(gradient_clip_val=short(threshold)),
             expected="no update is longer than the usual ones any more, so the loss does not jump",
-            risk="if most gradients are clipped, learning slows down: raise the threshold; can be undone at any step",
+            risk="if most gradients are clipped, learning slows down: raise the threshold then",
             verify=_verify(view, finding, threshold),
         )
 

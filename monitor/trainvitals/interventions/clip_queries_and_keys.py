@@ -25,6 +25,8 @@ class ClipQueriesAndKeys(Intervention):
 
     name = "clip-queries-and-keys"
     source = "Kimi K2 technical report, 2025 (QK-clip)"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         prefix = tags.per_layer("attention_logit_max", "")
@@ -47,7 +49,7 @@ def clip_queries_and_keys(query_weight, key_weight, largest_logit):  # after eac
 # of {where}
 """,
             expected="the largest logits are at the limit at once, and the entropy rises where they were beyond it",
-            risk="the attention changes at once where the limit is exceeded; nothing else does, and it can be left off",
+            risk="the attention changes at once where the limit is exceeded, and nothing else does",
             verify=verify,
         )
 

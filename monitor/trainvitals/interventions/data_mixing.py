@@ -26,6 +26,8 @@ class DataMixing(Intervention):
 
     name = "data-mixing"
     source = "Jiang et al. 2024, Adaptive data optimization; Chen et al. 2024, Aioli"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         suites = {name: loss for name, loss in view.val_losses.items() if name and len(loss) >= MINIMUM_POINTS}
@@ -46,8 +48,32 @@ sampler = torch.utils.data.WeightedRandomSampler(
 )
 loader = torch.utils.data.DataLoader(train_set, batch_size=loader.batch_size, sampler=sampler)
 """,
+            dialect=view.dialect,
+            transformers=f"""
+from datasets import interleave_datasets
+
+weights = {{{table}}}
+# domains[name] is the training set of a domain
+train_dataset = interleave_datasets(
+    [domains[name] for name in weights],
+    probabilities=[weight / sum(weights.values()) for weight in weights.values()],
+    seed=0,
+    stopping_strategy="all_exhausted",
+)
+""",
+            lightning=f"""
+def train_dataloader(self):  # of your LightningModule or LightningDataModule
+    weights = {{{table}}}
+    # self.domain_of[i] is the domain of training example i
+    examples = {{name: max(1, sum(domain == name for domain in self.domain_of)) for name in weights}}
+    sampler = torch.utils.data.WeightedRandomSampler(
+        [weights.get(domain, 0.0) / examples.get(domain, 1) for domain in self.domain_of],
+        num_samples=len(self.domain_of),
+    )
+    return torch.utils.data.DataLoader(self.train_set, batch_size=self.batch_size, sampler=sampler)
+""",
             expected="the mean of the suites falls faster; no suite gets worse by more than its noise",
-            risk="a domain with little weight can be forgotten: watch every suite, change weights in small steps",
+            risk="a domain with little weight can be forgotten: watch every suite, and change weights in small steps",
             verify=loss_falls(view, finding, 0.1),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import training_arguments
 from trainvitals.interventions.values import level_of, loss_falls, short
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -21,6 +22,8 @@ class EarlyStopping(Intervention):
 
     name = "early-stopping"
     source = "Prechelt 1998, Early stopping - but when?"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         loss = view.val_loss
@@ -38,6 +41,27 @@ if validation_loss < best - {short(level.noise)}:
 else:
     waited += 1
 stop = waited >= {patience}
+""",
+            dialect=view.dialect,
+            transformers=training_arguments(
+                eval_strategy='"epoch"',
+                save_strategy='"epoch"',
+                load_best_model_at_end="True",
+                metric_for_best_model='"eval_loss"',
+            )
+            + f"""
+from transformers import EarlyStoppingCallback
+
+stopping = EarlyStoppingCallback(early_stopping_patience={patience}, early_stopping_threshold={short(level.noise)})
+# Trainer(..., callbacks=[stopping])
+""",
+            lightning=f"""
+from lightning import Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+stopping = EarlyStopping("val_loss", patience={patience}, min_delta={short(level.noise)})
+keeping = ModelCheckpoint(monitor="val_loss", save_top_k=1)
+trainer = Trainer(callbacks=[stopping, keeping])  # all else as you have it
 """,
             expected="the next run ends soon after its best validation loss, and keeps that checkpoint",
             risk="stops too early where the loss rises before it falls again (double descent): raise the patience",

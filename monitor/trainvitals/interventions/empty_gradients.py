@@ -18,6 +18,8 @@ class EmptyGradients(Intervention):
 
     name = "empty-gradients"
     source = "PyTorch documentation of torch.optim.Optimizer.zero_grad"
+    basis = "documentation"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         signal = next(iter(sorted(finding.signals)), tags.GRADIENTS_KEPT)
@@ -28,7 +30,19 @@ loss.backward()
 optimizer.step()
 optimizer.zero_grad()
 """,
+            dialect=view.dialect,
+            transformers="""
+# The Trainer empties gradients by itself. In a training_step or callback of your own that calls optimizer.step():
+optimizer.zero_grad()
+""",
+            lightning="""
+# Lightning empties gradients by itself. With automatic_optimization = False, in training_step:
+optimizer = self.optimizers()
+optimizer.zero_grad()
+self.manual_backward(loss)
+optimizer.step()
+""",
             expected="each update is made of the gradients of its own batches only; the loss falls without swinging",
-            risk="none for the loop; weights that old gradients have spoiled may need an earlier checkpoint",
+            risk="weights that old gradients have spoiled may need an earlier checkpoint",
             verify=Verify(signal, "down", 1.0, steps(view)),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import lightning_trainer, training_arguments
 from trainvitals.interventions.values import steps
 from trainvitals.model import Finding, Suggestion, Verify
 from trainvitals.view import RunView
@@ -23,6 +24,8 @@ class ExchangeLessOften(Intervention):
 
     name = "exchange-less-often"
     source = "PyTorch documentation, DistributedDataParallel.no_sync; Li et al. 2020, PyTorch Distributed"
+    basis = "documentation"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:  # noqa: ARG002
         exchange = view.run.series.get(tags.COMMUNICATION_TIME_S)
@@ -40,7 +43,10 @@ for index, (x, y) in enumerate(loader):
         optimizer.step()
         optimizer.zero_grad()
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(gradient_accumulation_steps=str(BATCHES)),
+            lightning=lightning_trainer(accumulate_grad_batches=str(BATCHES)),
             expected="the exchange takes a quarter of its time for the same number of examples",
-            risk="fewer and larger updates for the same data; can be undone at any step",
+            risk="fewer and larger updates for the same data",
             verify=Verify(tags.COMMUNICATION_TIME_S, "down", max(LESS * now, 1e-9), steps(view)),
         )

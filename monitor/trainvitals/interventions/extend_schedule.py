@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import FROM_WEIGHTS, configure_optimizers, training_arguments
 from trainvitals.interventions.values import loss_falls, peak_rate, short, steps
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -26,6 +27,8 @@ class ExtendSchedule(Intervention):
 
     name = "extend-schedule"
     source = "Ibrahim et al. 2024, Simple and scalable strategies to continually pre-train large language models"
+    basis = "paper"
+    undo = "from a checkpoint"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         peak = peak_rate(view)
@@ -44,6 +47,23 @@ decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max={length - wa
 scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, [warmup, decay], milestones=[{warmup}])
 # In a new run, give the schedule the number of steps that the run really has.
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(
+                learning_rate=short(rate),
+                lr_scheduler_type='"cosine"',
+                warmup_steps=str(warmup),
+                max_steps=str(length),
+            )
+            + FROM_WEIGHTS,
+            lightning=configure_optimizers(
+                view,
+                f"""warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters={warmup})
+decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max={length - warmup})
+scheduler = torch.optim.lr_scheduler.SequentialLR(optimizer, [warmup, decay], milestones=[{warmup}])
+return {{"optimizer": optimizer, "lr_scheduler": {{"scheduler": scheduler, "interval": "step"}}}}""",
+                lr=short(rate),
+            )
+            + FROM_WEIGHTS,
             expected="after a short rise the loss falls below its present level by the end of the continuation",
             risk="the rise is real: keep the present checkpoint; stop if the loss is not back after half the steps",
             verify=loss_falls(view, finding, MORE_SHARE),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import training_arguments
 from trainvitals.interventions.values import level_of, loss_of, short, steps
 from trainvitals.model import Finding, Suggestion, Verify
 from trainvitals.view import RunView
@@ -23,6 +24,8 @@ class FixedProbeSet(Intervention):
 
     name = "fixed-probe-set"
     source = "the method of common random numbers (Glasserman and Yao 1992); paired differences of the same examples"
+    basis = "law"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         level = level_of(loss_of(view, finding))
@@ -33,7 +36,8 @@ class FixedProbeSet(Intervention):
             how=f"""
 from torch.utils.tensorboard import SummaryWriter
 
-probe = torch.utils.data.DataLoader(torch.utils.data.Subset(train_set, range({EXAMPLES})), batch_size=64)
+same = torch.utils.data.Subset(train_set, range(min({EXAMPLES}, len(train_set))))
+probe = torch.utils.data.DataLoader(same, batch_size=64)
 writer = SummaryWriter("runs/probe")
 # in the loop:
 if step % {every} == 0:
@@ -43,6 +47,22 @@ if step % {every} == 0:
         losses = [loss_fn(model(x), y).item() for x, y in probe]
     writer.add_scalar("val/probe/loss", sum(losses) / len(losses), step)
     model.train(was_training)
+""",
+            dialect=view.dialect,
+            transformers=f"""
+from transformers import Trainer
+{training_arguments(eval_strategy='"steps"', eval_steps=str(every))}
+probe = torch.utils.data.Subset(train_dataset, range(min({EXAMPLES}, len(train_dataset))))
+trainer = Trainer(model=model, args=args, train_dataset=train_dataset, eval_dataset={{"probe": probe}})
+""",
+            lightning=f"""
+def val_dataloader(self):  # of your LightningModule; Trainer(val_check_interval={every})
+    probe = torch.utils.data.Subset(self.train_set, range(min({EXAMPLES}, len(self.train_set))))
+    return [torch.utils.data.DataLoader(self.val_set, batch_size=64), torch.utils.data.DataLoader(probe, batch_size=64)]
+
+def validation_step(self, batch, batch_idx, dataloader_idx=0):
+    x, y = batch
+    self.log("val_loss" if dataloader_idx == 0 else "val/probe/loss", self.loss(self(x), y), add_dataloader_idx=False)
 """,
             expected="several times less noise, so that slow progress and a plateau can be told apart",
             risk=f"costs {EXAMPLES} forward passes each time; training examples show learning, not generalising",

@@ -6,6 +6,7 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import lightning_trainer, training_arguments
 from trainvitals.interventions.values import loss_of, quoted
 from trainvitals.model import Finding, Suggestion, Verify
 from trainvitals.view import RunView
@@ -19,6 +20,8 @@ class LogMoreOften(Intervention):
 
     name = "log-more-often"
     source = "our measurements on real loss curves: verdicts need about 60 points, finer ones 150"
+    basis = "this run"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         loss = loss_of(view, finding)
@@ -34,6 +37,9 @@ class LogMoreOften(Intervention):
 if step % {every} == 0:
     writer.add_scalar({quoted(tag)}, loss.item(), step)
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(logging_steps=str(every)),
+            lightning=lightning_trainer(log_every_n_steps=str(every)),
             expected=f"about {POINTS} points in a run of this length, enough for a verdict",
             risk="reading the loss waits for the device; at this distance that costs next to nothing",
             verify=Verify(tag, "finite", 0.0, every),

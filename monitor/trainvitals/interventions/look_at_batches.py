@@ -19,6 +19,8 @@ class LookAtBatches(Intervention):
 
     name = "look-at-batches"
     source = "Karpathy 2019, A recipe for training neural networks: become one with the data"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         level = level_of(loss_of(view, finding))
@@ -31,6 +33,23 @@ if loss.item() > {bar}:
     each = torch.nn.functional.cross_entropy(outputs, y, reduction="none")  # or your loss without its mean
     torch.save({{"x": x, "y": y, "loss": each}}, f"odd_batch_{{step}}.pt")
     print(step, each.topk(min(3, len(each))), x.float().mean().item(), x.float().std().item())
+""",
+            dialect=view.dialect,
+            transformers=f"""
+from transformers import Trainer
+
+class KeepOdd(Trainer):
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
+        if loss.item() > {bar}:
+            torch.save({{**inputs, "loss": loss.item()}}, f"odd_batch_{{self.state.global_step}}.pt")
+        return (loss, outputs) if return_outputs else loss
+""",
+            lightning=f"""
+def on_train_batch_end(self, outputs, batch, batch_idx):  # of your LightningModule
+    loss = outputs["loss"].item()
+    if loss > {bar}:
+        torch.save({{"batch": batch, "loss": loss}}, f"odd_batch_{{self.global_step}}.pt")
 """,
             expected="a few examples carry nearly all of the loss, and show what is wrong with them",
             risk="reading the loss waits for the device in each step: take it out afterwards",

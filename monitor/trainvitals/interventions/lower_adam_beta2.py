@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import FROM_WEIGHTS, configure_optimizers, training_arguments
 from trainvitals.interventions.values import loss_is_finite
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -22,6 +23,8 @@ class LowerAdamBeta2(Intervention):
 
     name = "lower-adam-beta2"
     source = "Molybog et al. 2023, A theory on Adam instability in large-scale machine learning"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         named = " ".join(
@@ -36,7 +39,10 @@ for group in optimizer.param_groups:
     if "betas" in group:
         group["betas"] = (group["betas"][0], {BETA2})
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(adam_beta2=str(BETA2)) + FROM_WEIGHTS,
+            lightning=configure_optimizers(view, betas=f"(0.9, {BETA2})") + FROM_WEIGHTS,
             expected="fewer and lower spikes; the level of the loss stays",
-            risk="updates become a little noisier, which matters with small batches; can be undone at any step",
+            risk="updates become a little noisier, which matters with small batches",
             verify=loss_is_finite(view, finding),
         )

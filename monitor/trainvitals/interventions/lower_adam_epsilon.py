@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import FROM_WEIGHTS, configure_optimizers, training_arguments
 from trainvitals.interventions.values import loss_falls
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -23,6 +24,8 @@ class LowerAdamEpsilon(Intervention):
 
     name = "lower-adam-epsilon"
     source = "Wortsman et al. 2023, Small-scale proxies for large-scale transformer training instabilities, section 3.4"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         noted = view.run.hyper_parameters.get("eps")
@@ -35,7 +38,10 @@ class LowerAdamEpsilon(Intervention):
 for group in optimizer.param_groups:
     group["eps"] = {target:g}{was}
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(adam_epsilon=f"{target:g}") + FROM_WEIGHTS,
+            lightning=configure_optimizers(view, eps=f"{target:g}") + FROM_WEIGHTS,
             expected="updates grow to about the learning rate in every weight, and the loss falls",
-            risk="updates grow at once by the share that epsilon took: warm the rate up again; can be undone",
+            risk="updates grow at once by the share that epsilon took: warm the rate up again",
             verify=loss_falls(view, finding),
         )

@@ -17,6 +17,8 @@ class MoreData(Intervention):
 
     name = "more-data"
     source = "Muennighoff et al. 2023, Scaling data-constrained language models"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         return self.suggestion(
@@ -27,6 +29,17 @@ loader = torch.utils.data.DataLoader(train_set, batch_size=loader.batch_size, sh
 
 def vary(x):  # for numbers; crop, flip or paraphrase where the task allows it
     return x + 0.05 * x.std() * torch.randn_like(x)
+""",
+            dialect=view.dialect,
+            transformers="""
+from datasets import concatenate_datasets
+
+train_dataset = concatenate_datasets([train_dataset, more_data]).shuffle(seed=0)
+""",
+            lightning="""
+def train_dataloader(self):  # of your LightningModule or LightningDataModule
+    train_set = torch.utils.data.ConcatDataset([self.train_set, self.more_data])
+    return torch.utils.data.DataLoader(train_set, batch_size=self.batch_size, shuffle=True)
 """,
             expected="the validation loss goes on falling after the step where it turned",
             risk="data of another kind can cost accuracy on the old: keep one validation suite for each kind",

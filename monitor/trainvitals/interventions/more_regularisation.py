@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import configure_optimizers, training_arguments
 from trainvitals.interventions.values import loss_falls, short
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -24,6 +25,8 @@ class MoreRegularisation(Intervention):
 
     name = "more-regularisation"
     source = "Loshchilov and Hutter 2019, Decoupled weight decay regularization; Srivastava et al. 2014, Dropout"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         had = view.run.hyper_parameters.get("weight_decay")
@@ -39,6 +42,19 @@ optimizer = torch.optim.AdamW(
     lr=optimizer.param_groups[0]["lr"],
 )
 for module in model.modules():
+    if isinstance(module, torch.nn.Dropout) and module.p == 0:
+        module.p = {DROPOUT}
+""",
+            dialect=view.dialect,
+            transformers=training_arguments(weight_decay=short(decay))
+            + f"""
+for module in model.modules():
+    if isinstance(module, torch.nn.Dropout) and module.p == 0:
+        module.p = {DROPOUT}
+""",
+            lightning=configure_optimizers(view, weight_decay=short(decay))
+            + f"""
+for module in model.modules():  # before trainer.fit(model)
     if isinstance(module, torch.nn.Dropout) and module.p == 0:
         module.p = {DROPOUT}
 """,

@@ -19,6 +19,8 @@ class NormaliseQueriesAndKeys(Intervention):
 
     name = "normalise-queries-and-keys"
     source = "Henry et al. 2020, Query-key normalization for transformers; Dehghani et al. 2023 (ViT-22B)"
+    basis = "paper"
+    undo = "new start"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         where = ", ".join(quoted(layer) for layer in finding.layers[:NAMED_LAYERS]) or "the layers that attend"
@@ -30,6 +32,6 @@ self.query_norm, self.key_norm = torch.nn.RMSNorm(head_width), torch.nn.RMSNorm(
 query, key = self.query_norm(query), self.key_norm(key)  # before scaled_dot_product_attention
 """,
             expected="the largest logits stay below the width of a head times the gain, at rates that broke it before",
-            risk="another architecture: needs a new start; a few percent of a step's time",
+            risk="another architecture; a few percent of a step's time",
             verify=loss_falls(view, finding),
         )

@@ -23,6 +23,8 @@ class OverfitOneBatch(Intervention):
 
     name = "overfit-one-batch"
     source = "Karpathy 2019, A recipe for training neural networks"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         level = level_of(loss_of(view, finding))
@@ -47,6 +49,25 @@ for step in range({STEPS}):
     trial_optimizer.step()
     if step % 30 == 0:
         print(step, loss.item())
+""",
+            dialect=view.dialect,
+            transformers=f"""
+from transformers import Trainer, TrainingArguments
+
+few = torch.utils.data.Subset(train_dataset, range(8))
+args = TrainingArguments(
+    output_dir="one_batch", max_steps={STEPS}, per_device_train_batch_size=8, logging_steps=30,
+    learning_rate={short(rate)}, lr_scheduler_type="constant", weight_decay=0.0,
+)
+Trainer(model=copy.deepcopy(model), args=args, train_dataset=few).train()  # as you make yours, but for these
+""".replace("from transformers", "import copy\n\nfrom transformers", 1),
+            lightning=f"""
+import copy
+
+from lightning import Trainer
+
+trial = Trainer(overfit_batches=1, max_steps={STEPS}, log_every_n_steps=30)
+trial.fit(copy.deepcopy(model), loader)  # or your datamodule
 """,
             expected="the loss of the batch falls by 90 % and more; if it does not, check the wiring",
             risk="none: the model is a copy",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
-from trainvitals.interventions.values import steps
+from trainvitals.interventions.snippets import CUSTOMARY_RATE, configure_optimizers
+from trainvitals.interventions.values import optimizer_name, rate_now, short, steps
 from trainvitals.model import Finding, Suggestion, Verify
 from trainvitals.view import RunView
 
@@ -18,6 +19,8 @@ class OwnAllParameters(Intervention):
 
     name = "own-all-parameters"
     source = "PyTorch documentation of torch.optim.Optimizer.add_param_group"
+    basis = "documentation"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:  # noqa: ARG002
         counted = view.recorded(tags.UNOWNED_PARAMETERS)
@@ -31,6 +34,14 @@ optimizer.add_param_group({"params": missing})
 # Or, if they are to stay as they are:
 # for parameter in missing: parameter.requires_grad_(False)
 """,
+            dialect=view.dialect,
+            transformers=f"""
+from transformers import Trainer
+
+optimizer = torch.optim.{optimizer_name(view)}(model.parameters(), lr={short(rate_now(view) or CUSTOMARY_RATE)})
+trainer = Trainer(model=model, args=args, train_dataset=train_dataset, optimizers=(optimizer, None))
+""",
+            lightning=configure_optimizers(view),
             expected="no parameter is without an optimizer, and the layers that stood still begin to move",
             risk="a scheduler made before does not know the new group: make it anew",
             verify=Verify(tags.UNOWNED_PARAMETERS, "down", missing, steps(view)),

@@ -17,6 +17,8 @@ class PassLogits(Intervention):
 
     name = "pass-logits"
     source = "documentation of torch.nn.CrossEntropyLoss, which expects unnormalised logits"
+    basis = "documentation"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         return self.suggestion(

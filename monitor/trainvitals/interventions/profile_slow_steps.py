@@ -22,6 +22,8 @@ class ProfileSlowSteps(Intervention):
 
     name = "profile-slow-steps"
     source = "PyTorch documentation, torch.profiler"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         where = "" if finding.first_step is None else f" after step {finding.first_step:,}"
@@ -45,7 +47,29 @@ with profile(activities=activities) as profiled:
 print(profiled.key_averages().table(sort_by="cpu_time_total", row_limit=15))
 profiled.export_chrome_trace("steps.json")  # gaps between operations are waiting
 """,
+            dialect=view.dialect,
+            transformers=f"""
+from torch.profiler import profile, schedule
+from transformers import TrainerCallback
+
+class Profiled(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        profiled.step()
+
+with profile(schedule=schedule(wait=1, warmup=1, active={PROFILED_STEPS})) as profiled:
+    trainer.args.max_steps = trainer.state.global_step + {PROFILED_STEPS + 2}
+    trainer.add_callback(Profiled())
+    trainer.train()
+print(profiled.key_averages().table(sort_by="cpu_time_total", row_limit=15))
+""",
+            lightning=f"""
+from lightning import Trainer
+from lightning.pytorch.profilers import PyTorchProfiler
+
+profiler = PyTorchProfiler(filename="steps", row_limit=15)
+trainer = Trainer(profiler=profiler, max_steps={PROFILED_STEPS})  # all else as you have it
+""",
             expected="one operation, or a gap before the forward pass, holds most of the time and can go",
-            risk="these steps are slower and the trace takes some memory; changes nothing else",
+            risk="these steps are slower and the trace takes some memory",
             verify=Verify(tag, "down", max(FASTER * usual, 1e-9), steps(view)),
         )

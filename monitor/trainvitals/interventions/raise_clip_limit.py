@@ -6,6 +6,7 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import lightning_trainer, training_arguments
 from trainvitals.interventions.values import loss_falls, short
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -26,6 +27,8 @@ class RaiseClipLimit(Intervention):
 
     name = "raise-clip-limit"
     source = "Pascanu et al. 2013, On the difficulty of training recurrent neural networks, section 3.2"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         tag = tags.GRADIENT_NORM_BEFORE_CLIPPING
@@ -41,7 +44,10 @@ loss.backward()
 torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm={short(limit)})
 optimizer.step()
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(max_grad_norm=short(limit)),
+            lightning=lightning_trainer(gradient_clip_val=short(limit)),
             expected="steps become as long as the learning rate means them to be, and the loss falls",
-            risk="the learning rate may turn out too high for steps of full length; can be undone from a checkpoint",
+            risk="the learning rate may turn out too high for steps of full length",
             verify=loss_falls(view, finding),
         )

@@ -22,6 +22,8 @@ class RecycleUnits(Intervention):
 
     name = "recycle-units"
     source = "Sokar et al. 2023, The dormant neuron phenomenon in deep reinforcement learning (ReDo)"
+    basis = "paper"
+    undo = "from a checkpoint"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         where = ", ".join(quoted(layer) for layer in finding.layers[:NAMED_LAYERS]) or "the layers with dead units"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainvitals import tags
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import training_arguments
 from trainvitals.interventions.values import steps
 from trainvitals.model import Finding, Suggestion, Verify
 from trainvitals.view import RunView
@@ -18,6 +19,8 @@ class ReleaseMemory(Intervention):
 
     name = "release-memory"
     source = "PyTorch FAQ: do not accumulate history across your training loop"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         signal = next((item.signal for item in finding.evidence if item.signal), tags.MEMORY_BYTES)
@@ -40,6 +43,19 @@ import gc
 
 shapes = [tuple(held.shape) for held in gc.get_objects() if torch.is_tensor(held)]
 print(collections.Counter(shapes).most_common(10))
+""",
+            dialect=view.dialect,
+            transformers=training_arguments(eval_accumulation_steps="8")
+            + """
+# in callbacks and metrics of your own: keep numbers, not tensors
+losses.append(loss.item())  # not: losses.append(loss)
+""",
+            lightning="""
+def training_step(self, batch, batch_idx):  # of your LightningModule
+    x, y = batch
+    loss = self.loss(self(x), y)
+    self.losses.append(loss.item())  # not: self.losses.append(loss), which keeps the graph of every step
+    return loss
 """,
             expected="one line or one shape grows in number with the steps: that is what is kept",
             risk="tracing slows the steps down; take it out afterwards",

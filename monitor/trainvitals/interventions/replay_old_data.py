@@ -19,6 +19,8 @@ class ReplayOldData(Intervention):
 
     name = "replay-old-data"
     source = "Ibrahim et al. 2024, Simple and scalable strategies to continually pre-train large language models"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:  # noqa: ARG002
         if len(view.val_losses) < 2:
@@ -35,8 +37,24 @@ weights = [{1 - REPLAY_SHARE} / len(new_data)] * len(new_data) + [{REPLAY_SHARE}
 sampler = torch.utils.data.WeightedRandomSampler(weights, num_samples=len(new_data))
 loader = torch.utils.data.DataLoader(mixed, batch_size=loader.batch_size, sampler=sampler)
 """,
+            dialect=view.dialect,
+            transformers=f"""
+from datasets import interleave_datasets
+
+train_dataset = interleave_datasets(
+    [new_data, old_data], probabilities=[{1 - REPLAY_SHARE}, {REPLAY_SHARE}], seed=0, stopping_strategy="all_exhausted"
+)
+""",
+            lightning=f"""
+def train_dataloader(self):  # of your LightningModule or LightningDataModule
+    mixed = torch.utils.data.ConcatDataset([self.new_data, self.old_data])
+    new, old = len(self.new_data), len(self.old_data)
+    weights = [{1 - REPLAY_SHARE} / new] * new + [{REPLAY_SHARE} / old] * old
+    sampler = torch.utils.data.WeightedRandomSampler(weights, num_samples=new)
+    return torch.utils.data.DataLoader(mixed, batch_size=self.batch_size, sampler=sampler)
+""",
             expected="the loss on the old data stops rising and comes back; the new is learnt slightly more slowly",
-            risk="costs its share of every batch; can be undone at any step",
+            risk="costs its share of every batch",
             verify=Verify(forgotten.tag, "down", level.visible_change, steps(view, 0.1)),
         )
 

@@ -23,6 +23,8 @@ class ResidualConnections(Intervention):
 
     name = "residual-connections"
     source = "He et al. 2016, Identity mappings in deep residual networks; Xiong et al. 2020 for the norm in front"
+    basis = "paper"
+    undo = "new start"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         layers = finding.layers[:NAMED_LAYERS]
@@ -42,7 +44,7 @@ class Residual(torch.nn.Module):
 model.blocks = torch.nn.ModuleList(Residual(block, width) for block in model.blocks)
 """,
             expected="the gradient of the early layers rises by orders of magnitude within a few steps",
-            risk="another architecture: needs a new start",
+            risk="another architecture",
             verify=_verify(view, finding),
         )
 

@@ -14,6 +14,8 @@ class SeparateLogFolders(Intervention):
 
     name = "separate-log-folders"
     source = "TensorBoard documentation: one folder for each run"
+    basis = "documentation"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         if finding.name == "foreign-validation-row":
@@ -28,8 +30,25 @@ from torch.utils.tensorboard import SummaryWriter
 writer = SummaryWriter(f"runs/{datetime.datetime.now():%Y%m%d-%H%M%S}")
 # when a training is resumed on purpose: SummaryWriter(the_same_folder, purge_step=first_step_to_come)
 """,
+            dialect=view.dialect,
+            transformers="""
+import datetime
+
+from transformers import TrainingArguments
+
+args = TrainingArguments(output_dir=f"out/{datetime.datetime.now():%Y%m%d-%H%M%S}")  # all else as you have it
+""",
+            lightning="""
+import datetime
+
+from lightning import Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+
+logger = TensorBoardLogger("runs", name="", version=f"{datetime.datetime.now():%Y%m%d-%H%M%S}")
+trainer = Trainer(logger=logger)  # all else as you have it
+""",
             expected="each start is judged on its own",
-            risk="none",
+            risk="",
             verify=loss_is_finite(view, finding),
         )
 

@@ -17,6 +17,8 @@ class ShuffleData(Intervention):
 
     name = "shuffle-data"
     source = "Bengio 2012, Practical recommendations for gradient-based training of deep architectures, section 3.1"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         return self.suggestion(
@@ -29,7 +31,16 @@ for epoch in range(epochs):
         ...
 # a data set that is streamed: keep a buffer of some thousand examples and draw from it at random
 """,
+            dialect=view.dialect,
+            transformers="""
+# The Trainer shuffles what has a length. What is streamed is shuffled here, within a buffer:
+train_dataset = train_dataset.shuffle(seed=0)  # streamed: train_dataset.shuffle(seed=0, buffer_size=10_000)
+""",
+            lightning="""
+def train_dataloader(self):  # of your LightningModule or LightningDataModule
+    return torch.utils.data.DataLoader(self.train_set, batch_size=self.batch_size, shuffle=True)
+""",
             expected="the loss of a step no longer depends on its place in the epoch; it falls further",
-            risk="reading in random order can be slower than in sequence; can be undone at any time",
+            risk="reading in random order can be slower than in sequence",
             verify=loss_falls(view, finding),
         )

@@ -23,6 +23,8 @@ class SkipBadBatches(Intervention):
 
     name = "skip-bad-batches"
     source = "OLMo-core's SkipStepOptimizer: skips at six standard deviations of loss or gradient norm"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         norm = gradient_norm(view, finding.first_step)
@@ -41,6 +43,24 @@ norm = torch.nn.utils.clip_grad_norm_(model.parameters(), max_norm=float("inf"))
 if {condition}:
     optimizer.step()
 optimizer.zero_grad()
+""",
+            dialect=view.dialect,
+            transformers=f"""
+from transformers import Trainer
+
+class Skipping(Trainer):
+    def training_step(self, *inputs):
+        loss = super().training_step(*inputs)
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), max_norm=float("inf"))  # measures only
+        if not ({condition}):
+            self.model.zero_grad()
+        return loss
+""",
+            lightning=f"""
+def on_before_optimizer_step(self, optimizer):  # of your LightningModule
+    norm = torch.nn.utils.clip_grad_norm_(self.parameters(), max_norm=float("inf"))  # measures without clipping
+    if not ({condition}):
+        optimizer.zero_grad()
 """,
             expected="the spikes disappear; far fewer than 1 % of the batches are skipped",
             risk="frequent skips hide a real problem: count them; reading the norm waits for the device each step",

@@ -17,6 +17,8 @@ class StopAndKeepBest(Intervention):
 
     name = "stop-and-keep-best"
     source = "Prechelt 1998, Early stopping - but when?"
+    basis = "paper"
+    undo = "changes nothing"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         loss = view.val_loss or view.train_loss
@@ -31,6 +33,16 @@ import shutil
 
 # the step with the lowest {quoted(loss.tag)}: {value}
 shutil.copy("checkpoints/step_{step}.pt", "best.pt")
+""",
+            dialect=view.dialect,
+            transformers=f"""
+# the checkpoint at or next to the step with the lowest {quoted(loss.tag)}: {value}
+best = type(model).from_pretrained("out/checkpoint-{step}")
+best.save_pretrained("best")
+""",
+            lightning=f"""
+# the checkpoint at or next to step {step}, with the lowest {quoted(loss.tag)}: {value}
+best = type(model).load_from_checkpoint(trainer.checkpoint_callback.best_model_path)
 """,
             expected="the same result without the cost of the steps that are left",
             risk="a single lowest value can be luck: compare a few checkpoints around it on the same data",

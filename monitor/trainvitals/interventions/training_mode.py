@@ -18,6 +18,8 @@ class TrainingMode(Intervention):
 
     name = "training-mode"
     source = "PyTorch documentation of torch.nn.Module.train and eval"
+    basis = "documentation"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:  # noqa: ARG002
         return self.suggestion(
@@ -30,7 +32,21 @@ def validate(model, batches):
     model.train()
     return sum(losses) / len(losses)
 """,
+            dialect=view.dialect,
+            transformers="""
+from transformers import TrainerCallback
+
+class InTrainingMode(TrainerCallback):
+    def on_step_begin(self, args, state, control, model=None, **kwargs):
+        model.train()  # after a callback that calls model.eval()
+
+trainer.add_callback(InTrainingMode())
+""",
+            lightning="""
+def on_train_batch_start(self, batch, batch_idx):  # of your LightningModule
+    self.train()  # Lightning leaves in evaluation mode what was so before trainer.fit
+""",
             expected="dropout works again and batch norm follows its batches; the training loss may rise a little",
-            risk="running statistics of batch norm need some hundred steps to follow; can be undone",
+            risk="running statistics of batch norm need some hundred steps to follow",
             verify=Verify(tags.MODEL_IN_EVAL_MODE, "down", 1.0, steps(view)),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
+from trainvitals.interventions.snippets import lightning_trainer, training_arguments
 from trainvitals.interventions.values import loss_is_finite
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -18,6 +19,8 @@ class UseBfloat16(Intervention):
 
     name = "use-bfloat16"
     source = "Micikevicius et al. 2018, Mixed precision training; Kalamkar et al. 2019, A study of BFLOAT16"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         settings = {str(key).casefold(): value for key, value in view.run.hyper_parameters.items()}
@@ -29,12 +32,15 @@ class UseBfloat16(Intervention):
         return self.suggestion(
             summary=f"compute in bfloat16 instead of float16{seen}",
             how="""
-with torch.autocast(device_type="cuda", dtype=torch.bfloat16):
+with torch.autocast(device_type=x.device.type, dtype=torch.bfloat16):
     loss = loss_fn(model(x), y)
 loss.backward()  # without a GradScaler: bfloat16 does not need one
 optimizer.step()
 """,
+            dialect=view.dialect,
+            transformers=training_arguments(bf16="True", fp16="False"),
+            lightning=lightning_trainer(precision='"bf16-mixed"'),
             expected="nothing overflows any more, if the range of float16 was the cause",
-            risk="three bits less precision; needs a device with bfloat16; can be undone at any step",
+            risk="three bits less precision; needs a device with bfloat16",
             verify=loss_is_finite(view, finding),
         )

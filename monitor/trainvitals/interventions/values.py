@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 
 import numpy as np
 
 from trainvitals import tags
 from trainvitals.maths.noise import difference_noise_sd
-from trainvitals.model import Finding, Run, Series, Verify
+from trainvitals.model import Finding, Marker, Run, Series, Verify
 from trainvitals.view import LossCurve, RunView
 
 RECENT_SHARE = 0.1
@@ -19,6 +20,10 @@ VISIBLE_SHARE = 0.01
 
 TRIAL_SHARE = 0.02
 """Of the run: long enough to see a change against the noise of a loss, short enough to throw away."""
+
+
+FEWEST_BEFORE = 5
+"""Learning rates that say which one was usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+BATCH_SIZE_NAMES = ("batch_size", "train_batch_size", "per_device_train_batch_size")
+
+
+def batch_size(view: RunView) -> float | None:
+    """The batch size among the settings of the run."""
+    sizes = (setting(view.run, name) for name in BATCH_SIZE_NAMES)
+    return next((size for size in sizes if size is not None and size >= 1), None)
+
+
 def rate_now(view: RunView) -> float | None:
     """The last learning rate that was not zero."""
     rate = view.learning_rate
@@ -52,10 +66,49 @@ def rate_now(view: RunView) -> float | None:
     return float(positive[-1]) if len(positive) else None
 
 
+OPTIMIZERS = ("Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "SGD")
+WITH_BETAS = ("Adam", "AdamW", "Adamax", "NAdam", "RAdam")
+
+
+def optimizer_name(view: RunView, needed: Container[str] = ()) -> str:
+    """The run's optimizer, as `torch.optim` calls it; AdamW where it is unknown or lacks the settings needed."""
+    told = str(view.run.hyper_parameters.get("optimizer", ""))
+    known = OPTIMIZERS if "betas" not in needed and "eps" not in needed else WITH_BETAS
+    return told if told in known else "AdamW"
+
+
 def setting(run: Run, name: str) -> float | None:
     """A number among the settings of the run."""
     value = run.hyper_parameters.get(name)
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def rate_in_force(view: RunView, step: int | None) -> float | None:
+    """The learning rate at a step, as of the first point there or behind it; the last one where no step is given."""
+    rate = view.learning_rate
+    if step is None or rate is None or not len(rate):
+        return rate_now(view)
+    at = min(int(np.searchsorted(rate.step, step)), len(rate) - 1)
+    return float(rate.value[at]) if rate.value[at] > 0 else rate_now(view)
+
+
+def usual_rate_before(view: RunView, step: int | None) -> float | None:
+    """The median of the learning rates before a step; None with fewer than five of them."""
+    rate = view.learning_rate
+    before = np.empty(0) if rate is None or step is None else rate.value[rate.step < step]
+    before = before[before > 0]
+    return float(np.median(before)) if len(before) >= FEWEST_BEFORE else None
+
+
+def checkpoint_before(view: RunView, step: int) -> Marker | None:
+    """The last checkpoint marked at a step or before it."""
+    marked = [each for each in view.run.markers if each.kind == tags.CHECKPOINT and each.step <= step]
+    return marked[-1] if marked else None
+
+
+def power_of_two(value: float, smallest: int, largest: int) -> int:
+    """The nearest power of two on a logarithmic scale, within limits."""
+    return int(np.clip(2.0 ** np.round(np.log2(max(value, 1e-9))), smallest, largest))
 
 
 def peak_rate(view: RunView) -> float | None:

@@ -27,6 +27,8 @@ class ZLoss(Intervention):
 
     name = "z-loss"
     source = "Chowdhery et al. 2022 (PaLM), section 5; Wortsman et al. 2023, arXiv 2309.14322"
+    basis = "paper"
+    undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         log_z = view.recorded(tags.OUTPUT_LOG_Z)
@@ -39,6 +41,24 @@ class ZLoss(Intervention):
             how=f"""
 log_z = torch.logsumexp(logits.float(), dim=-1)
 loss = loss + {WEIGHT:g} * log_z.square().mean()
+""",
+            dialect=view.dialect,
+            transformers=f"""
+from transformers import Trainer
+
+class WithZLoss(Trainer):
+    def compute_loss(self, model, inputs, return_outputs=False, **kwargs):
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True, **kwargs)
+        log_z = torch.logsumexp(outputs["logits"].float(), dim=-1)
+        loss = loss + {WEIGHT:g} * log_z.square().mean()
+        return (loss, outputs) if return_outputs else loss
+""",
+            lightning=f"""
+def training_step(self, batch, batch_idx):  # of your LightningModule
+    x, y = batch
+    logits = self(x)
+    log_z = torch.logsumexp(logits.float(), dim=-1)
+    return self.loss(logits, y) + {WEIGHT:g} * log_z.square().mean()
 """,
             expected="log Z moves back towards zero over some hundreds of steps; the loss itself stays what it was",
             risk="next to none at this weight; the logged loss holds the penalty unless it is logged before",

@@ -4,21 +4,35 @@ Everything here is frozen. Array axes are written as suffixes: ``[T]`` is time, 
 """
 
 from trainvitals.model.diagnosis import Diagnosis, NotAssessed, RootCause, SignalSummary
-from trainvitals.model.finding import LIKELIER_THAN_NOT, WHY_UNKNOWN, Cause, Evidence, Finding, Suggestion, Verify
-from trainvitals.model.run import Problem, Restart, Run
+from trainvitals.model.finding import (
+    LIKELIER_THAN_NOT,
+    WHY_UNKNOWN,
+    Basis,
+    Cause,
+    Dialect,
+    Evidence,
+    Finding,
+    Suggestion,
+    Undo,
+    Verify,
+)
+from trainvitals.model.run import Marker, Problem, Restart, Run
 from trainvitals.model.series import FloatArray, HistogramSeries, LayerSeries, Series, StepArray
 from trainvitals.model.verdict import Progress, Reason, Severity, Status, Verdict, likelihood_in_words
 
 __all__ = [
     "LIKELIER_THAN_NOT",
     "WHY_UNKNOWN",
+    "Basis",
     "Cause",
     "Diagnosis",
+    "Dialect",
     "Evidence",
     "Finding",
     "FloatArray",
     "HistogramSeries",
     "LayerSeries",
+    "Marker",
     "NotAssessed",
     "Problem",
     "Progress",
@@ -32,6 +46,7 @@ __all__ = [
     "Status",
     "StepArray",
     "Suggestion",
+    "Undo",
     "Verdict",
     "Verify",
     "likelihood_in_words",

@@ -12,6 +12,15 @@ LIKELIER_THAN_NOT = 0.5
 WHY_UNKNOWN = "why cannot be told"
 """How the evidence begins that says what has to be logged, or tried, before a cause can be named."""
 
+Dialect = Literal["pytorch", "transformers", "lightning", "accelerate"]
+"""What the code of a suggestion is written for."""
+
+Basis = Literal["paper", "law", "this run", "documentation", "hypothesis"]
+"""What an expectation rests on: a published result, a formula, numbers of this run, how a tool works, or a guess."""
+
+Undo = Literal["changes nothing", "at any step", "from a checkpoint", "new start"]
+"""How to get back from a suggestion: there is nothing to undo, turn it back, load a checkpoint, or begin anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -57,9 +66,9 @@ class Suggestion:
     Args:
         name: the intervention's name.
         summary: one line.
-        how: code or settings that can be pasted.
-        expected: what should happen, and on what basis.
-        risk: what may go wrong, and whether it can be undone.
+        how: code or settings that can be pasted, in ``dialect``.
+        expected: what should happen; ``basis`` says what that rests on.
+        risk: what may go wrong; ``undo`` says whether it can be undone.
         verify: machine-readable success.
         source: where this is known from.
     """
@@ -71,6 +80,9 @@ class Suggestion:
     risk: str
     verify: Verify
     source: str
+    dialect: Dialect = "pytorch"
+    basis: Basis = "hypothesis"
+    undo: Undo = "from a checkpoint"
 
 
 @dataclass(frozen=True, slots=True)

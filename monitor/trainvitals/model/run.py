@@ -31,6 +31,20 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class Marker:
+    """Something that happened at a step and was marked there, such as a checkpoint or a change made on purpose.
+
+    Args:
+        kind: a word, such as ``intervention``.
+        details: what was told of it, by name.
+    """
+
+    step: int
+    kind: str
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Damage in a file, or a rule that broke. Nothing that could be read was lost.
 
@@ -62,6 +76,7 @@ class Run:
         texts: every text tag, its latest value.
         restarts: where recording started again, in order.
         problems: damage met while reading.
+        markers: what was marked on the way, in order.
     """
 
     id: str
@@ -74,6 +89,7 @@ class Run:
     texts: Mapping[str, str] = field(default_factory=dict)
     restarts: tuple[Restart, ...] = ()
     problems: tuple[Problem, ...] = ()
+    markers: tuple[Marker, ...] = ()
 
     @property
     def points(self) -> int:

@@ -166,6 +166,9 @@ def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
             "within_steps": verify.within_steps,
         },
         "source": suggestion.source,
+        "dialect": suggestion.dialect,
+        "basis": suggestion.basis,
+        "undo": suggestion.undo,
     }
 
 

@@ -145,6 +145,9 @@ def _suggestion(suggestion: Mapping[str, Any]) -> Suggestion:
         risk=suggestion["risk"],
         verify=Verify(verify["signal"], verify["direction"], float(verify["size"]), verify["within_steps"]),
         source=suggestion["source"],
+        dialect=suggestion["dialect"],
+        basis=suggestion["basis"],
+        undo=suggestion["undo"],
     )
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import ast
 import math
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.monitor.interventions.names import free_names
 from tests.monitor.rules.views import layer_tags, make_view
 
+from trainvitals import tags
 from trainvitals.interventions.registry import all_interventions
 from trainvitals.interventions.values import quoted
-from trainvitals.model import Evidence, Finding, Run, Severity
+from trainvitals.model import Evidence, Finding, Marker, Run, Severity
 from trainvitals.rules.registry import BUILT_IN
 from trainvitals.signals import Signals
 from trainvitals.view import RunView
@@ -86,6 +89,14 @@ def assert_sane(suggestion, name):
     assert suggestion.verify.size >= 0
     assert suggestion.verify.direction == "finite" or suggestion.verify.size > 0
     assert suggestion.verify.within_steps >= 1
+    assert not free_names(suggestion.how) & {"nan", "inf"}
+
+
+def assert_verifiable(suggestion, view):
+    """What is to be watched is in the log, or is one of our own tags, or is logged by the suggestion itself."""
+    signal = suggestion.verify.signal
+    own = signal in tags.TAGS or any(signal.startswith(f"{kind}/") for kind in tags.PER_LAYER_KINDS)
+    assert signal in view.run.series or own or signal.rpartition("/")[0] in suggestion.how or signal in suggestion.how
 
 
 def test_the_registry_has_every_name_that_rules_may_use():
@@ -93,6 +104,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "adaptive-learning-rate",
         "anneal-learning-rate",
         "anomaly-detection",
+        "average-weights",
         "better-initialisation",
         "broadcast-weights",
         "check-loss-inputs",
@@ -117,12 +129,15 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "look-at-batches",
         "lower-adam-beta2",
         "lower-adam-epsilon",
+        "lower-attention-rate",
         "lower-learning-rate",
         "lower-weight-decay",
         "more-data",
         "more-regularisation",
         "normalise-inputs",
+        "normalise-layers",
         "normalise-queries-and-keys",
+        "other-activation",
         "overfit-one-batch",
         "own-all-parameters",
         "pass-logits",
@@ -152,6 +167,7 @@ def test_on_a_run_that_has_what_it_needs_it_suggests_something_sane(name):
     suggestion = suggest(name, view)
     assert suggestion is not None
     assert_sane(suggestion, name)
+    assert_verifiable(suggestion, view)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -200,12 +216,98 @@ def test_rates_come_from_the_run():
     assert "0.000317" in suggest("extend-schedule").how  # a third of the largest rate logged, 0.00095
 
 
-def test_a_rate_that_has_run_out_is_neither_lowered_nor_raised():
-    rate = np.where(SHARE < 0.5, 1e-3, 1e-6)
+def view_of_rate(rate):
     columns = {"rate": (STEPS, rate), "train": (STEPS, 1.0 + SHARE)}
-    view = make_view(columns, Signals(train_loss=("train",), learning_rate=("rate",)))
-    assert suggest("lower-learning-rate", view) is None
+    return make_view(columns, Signals(train_loss=("train",), learning_rate=("rate",)))
+
+
+def test_a_rate_that_has_run_out_is_neither_lowered_nor_raised():
+    view = view_of_rate(np.where(SHARE < 0.5, 1e-3, 1e-6))
+    assert suggest("lower-learning-rate", view, finding(first_step=8000)) is None
     assert suggest("raise-learning-rate", view) is None
+
+
+def test_what_began_at_the_peak_is_mended_at_the_peak_though_the_rate_has_run_out_since():
+    view = view_of_rate(np.where(SHARE < 0.5, 1e-3, 1e-6))
+    suggestion = suggest("lower-learning-rate", view, finding(first_step=0))
+    assert 'group["initial_lr"] = 0.0003' in suggestion.how
+    assert "at the next start" in suggestion.summary
+
+
+def test_a_rate_that_jumped_up_goes_back_to_what_it_was():
+    view = view_of_rate(np.where(SHARE < 0.5, 1e-4, 1e-2))
+    suggestion = suggest("lower-learning-rate", view, finding(first_step=5010))
+    assert "to 0.0001, the usual rate before step 5,010" in suggestion.summary
+    assert "*= 0.01 " in suggestion.how
+
+
+def test_against_single_spikes_the_rate_is_lowered_by_less():
+    assert "0.0005 becomes 0.00035" in suggest("lower-learning-rate", about=finding("loss-spikes")).how
+
+
+@pytest.mark.parametrize(("ratio", "factor"), [(1e-7, 10.0), (1e-4, 3.0)])
+def test_the_rate_is_raised_by_what_the_updates_leave_room_for(ratio, factor):
+    layers = layer_tags("update_ratio", 3)
+    columns = {
+        "train": (STEPS, 1.0 + SHARE),
+        "rate": (STEPS, np.full(len(STEPS), 1e-3)),
+        **{tag: (STEPS, np.full(len(STEPS), ratio)) for tag in layers.tags},
+    }
+    signals = Signals(train_loss=("train",), learning_rate=("rate",), per_layer={"update_ratio": layers})
+    assert f'group["lr"] *= {factor}' in suggest("raise-learning-rate", make_view(columns, signals)).how
+
+
+def noisy_view(scale, batch=8.0):
+    columns = {
+        "train": (STEPS, 1.0 + SHARE),
+        tags.GRADIENT_NOISE_SCALE: (STEPS, np.full(len(STEPS), scale)),
+        tags.SAMPLES: (STEPS, batch * STEPS),
+    }
+    return make_view(columns, Signals(train_loss=("train",)))
+
+
+@pytest.mark.parametrize(("scale", "factor"), [(16.0, 2), (64.0, 8), (1e4, 16)])
+def test_the_batch_grows_towards_the_noise_scale(scale, factor):
+    suggestion = suggest("raise-batch-size", noisy_view(scale))
+    assert f"(8 becomes {8 * factor})" in suggestion.summary
+    assert f"/ {factor}\n" in suggestion.how
+
+
+@pytest.mark.parametrize(("scale", "part"), [(100.0, 2), (20.0, 8), (40.0, 4)])
+def test_the_batch_shrinks_towards_twice_the_noise_scale(scale, part):
+    suggestion = suggest("smaller-batch", noisy_view(scale, batch=320.0))
+    assert f"from 320 to {320 // part} examples" in suggestion.summary
+
+
+def test_warm_up_lasts_until_the_gradient_has_settled():
+    norm = np.where(STEPS < 900, 20.0, 1.0)
+    view = make_view(
+        {"norm": (STEPS, norm), "train": (STEPS, 1 + SHARE)}, Signals(train_loss=("train",), grad_norm=("norm",))
+    )
+    length = int(re.search(r"total_iters=(\d+)", suggest("longer-warmup", view, finding(first_step=500)).how)[1])
+    assert length == pytest.approx(900, abs=100)
+
+
+def test_warm_up_lasts_as_long_as_adams_memory():
+    view = rich_view(hyper_parameters={"optimizer": "AdamW", "betas": "(0.9, 0.9985)"})
+    flat = RunView(view.run, Signals(train_loss=("train",)))
+    length = int(re.search(r"total_iters=(\d+)", suggest("longer-warmup", flat).how)[1])
+    assert length == pytest.approx(2 / 0.0015, rel=0.01)
+
+
+def test_nothing_is_restored_that_was_wrong_from_the_start():
+    assert suggest("restore-checkpoint", about=finding(first_step=0)) is None
+    assert suggest("restore-checkpoint", about=finding(first_step=190)) is None
+    assert suggest("restore-checkpoint", about=finding(first_step=2000)) is not None
+
+
+def test_the_checkpoint_is_the_last_one_that_was_marked():
+    view = rich_view()
+    marked = [Marker(step, "checkpoint", {"path": f"out/checkpoint-{step}"}) for step in (500, 1500, 2500)]
+    view = RunView(replace(view.run, markers=tuple(marked)), view.signals)
+    suggestion = suggest("restore-checkpoint", view)
+    assert "'out/checkpoint-1500'" in suggestion.how
+    assert suggestion.summary.endswith("which is that of step 1,500")
 
 
 def test_clipping_takes_the_norms_from_before_the_trouble():

@@ -33,7 +33,7 @@ FROZEN: dict[str, Any] = {
     },
     "evidence": {"text", "signal", "value", "threshold", "step"},
     "cause": {"name", "confidence", "for", "against", "would_decide"},
-    "intervention": {"name", "summary", "how", "expected", "risk", "verify", "source"},
+    "intervention": {"name", "summary", "how", "expected", "risk", "verify", "source", "dialect", "basis", "undo"},
     "verify": {"signal", "direction", "size", "within_steps"},
     "not_assessed": {"code", "name", "missing", "how"},
     "problem": {"kind", "where", "text", "count"},

@@ -86,8 +86,8 @@ class AttentionCollapse(Rule[Attention]):
 
     What to try
     -----------
-    Scale queries and keys back (QK-clip), which works within a run; a norm on queries and keys from the start; a lower
-    rate or a longer warm-up.
+    Scale queries and keys back (QK-clip), which works within a run; a lower rate for them; a penalty on log Z;
+    a norm on both at the next start.
 
     Sources
     -------
@@ -119,7 +119,13 @@ class AttentionCollapse(Rule[Attention]):
         *("activation-growth", "representation-collapse", "vanishing-gradients", "exploding-gradients"),
         *("capacity-limit", "underfitting"),
     )
-    interventions = ("clip-queries-and-keys", "normalise-queries-and-keys", "restore-checkpoint", "lower-learning-rate")
+    interventions = (
+        "clip-queries-and-keys",
+        "lower-attention-rate",
+        "z-loss",
+        "restore-checkpoint",
+        "normalise-queries-and-keys",
+    )
 
     def measure(self, view: RunView) -> Attention | NotEnough:
         layers = records_of(view, "attention_entropy")

@@ -96,8 +96,8 @@ class AttentionLogitGrowth(Rule[LogitGrowth]):
 
     What to try
     -----------
-    Scale queries and keys back where they exceed a limit (QK-clip), at any step; a norm on both from the start; a lower
-    rate for them.
+    Scale queries and keys back where they exceed a limit (QK-clip), at any step; a lower rate for them; a
+    penalty on log Z; a norm on both at the next start.
 
     Sources
     -------
@@ -128,7 +128,7 @@ class AttentionLogitGrowth(Rule[LogitGrowth]):
         *("loss-spikes", "diverging-loss", "plateau", "not-learning", "exploding-gradients", "activation-growth"),
         *("attention-collapse", "low-precision-overflow"),
     )
-    interventions = ("clip-queries-and-keys", "normalise-queries-and-keys", "lower-learning-rate", "longer-warmup")
+    interventions = ("clip-queries-and-keys", "lower-attention-rate", "z-loss", "normalise-queries-and-keys")
 
     def measure(self, view: RunView) -> LogitGrowth | NotEnough:
         layers = records_of(view, "attention_logit_max")

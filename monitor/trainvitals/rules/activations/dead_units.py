@@ -78,7 +78,7 @@ class DeadUnits(Rule[Deaths]):
 
     What to try
     -----------
-    Go back to before the units died and lower the rate; recycle dead units; leaky activations or a norm in front.
+    Recycle dead units; lower the rate or warm it up for longer, so that they do not die again; leaky activations.
 
     Sources
     -------
@@ -117,7 +117,13 @@ class DeadUnits(Rule[Deaths]):
         *("overfitting", "underfitting", "representation-collapse", "parameters-not-updated", "updates-too-small"),
         *("learning-rate-too-low", "adam-epsilon-dominates", "capacity-limit", "activation-growth"),
     )
-    interventions = ("restore-checkpoint", "recycle-units", "lower-learning-rate", "longer-warmup")
+    interventions = (
+        "recycle-units",
+        "lower-learning-rate",
+        "longer-warmup",
+        "other-activation",
+        "better-initialisation",
+    )
 
     def measure(self, view: RunView) -> Deaths | NotEnough:
         zeros = records_of(view, "activation_zero_fraction")

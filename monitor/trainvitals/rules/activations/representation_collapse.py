@@ -93,7 +93,7 @@ class RepresentationCollapse(Rule[RankLosses]):
 
     What to try
     -----------
-    Back to before the collapse at a lower rate; more diverse batches; less weight decay.
+    A lower rate; a norm on the features; back to before the collapse; more diverse batches; less weight decay.
 
     Sources
     -------
@@ -114,7 +114,7 @@ class RepresentationCollapse(Rule[RankLosses]):
         ),
     )
     absorbs = ("plateau", "not-learning", "capacity-limit", "underfitting", "loss-spikes", "vanishing-gradients")
-    interventions = ("restore-checkpoint", "lower-learning-rate", "more-data")
+    interventions = ("lower-learning-rate", "normalise-layers", "restore-checkpoint", "more-data")
 
     def measure(self, view: RunView) -> RankLosses | NotEnough:
         layers = records_of(view, "effective_rank")

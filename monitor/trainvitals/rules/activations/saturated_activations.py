@@ -64,8 +64,7 @@ class SaturatedActivations(Rule[Saturations]):
 
     What to try
     -----------
-    Back to before it began, at a lower rate; smaller initial weights; a norm in front of the activation, or one that
-    does not saturate.
+    A norm in front of the activation; smaller initial weights; a lower rate; an activation that does not saturate.
 
     Sources
     -------
@@ -96,7 +95,7 @@ class SaturatedActivations(Rule[Saturations]):
         *("overfitting", "representation-collapse", "updates-too-small", "learning-rate-too-low", "capacity-limit"),
         *("underfitting", "activation-growth"),
     )
-    interventions = ("restore-checkpoint", "lower-learning-rate", "better-initialisation", "residual-connections")
+    interventions = ("normalise-layers", "better-initialisation", "lower-learning-rate", "other-activation")
 
     def measure(self, view: RunView) -> Saturations | NotEnough:
         everything = view.layers("activation_std")

@@ -119,7 +119,7 @@ class RepeatedData(Rule[Batches]):
         ),
     )
     absorbs = ("overfitting", "plateau", "unshuffled-data", "periodic-loss", "oscillating-loss", "limited-diversity")
-    interventions = ("shuffle-data", "more-data", "early-stopping")
+    interventions = ("shuffle-data", "more-data", "data-mixing", "early-stopping")
 
     def measure(self, view: RunView) -> Batches | NotEnough:
         checksum = view.recorded(tags.BATCH_CHECKSUM)

@@ -119,7 +119,7 @@ class Forgetting(Rule[tuple[Lost, ...]]):
         ),
     )
     absorbs = ("overfitting", "plateau", "validation-shift")
-    interventions = ("replay-old-data", "data-mixing", "lower-learning-rate", "restore-checkpoint")
+    interventions = ("replay-old-data", "lower-learning-rate", "data-mixing", "restore-checkpoint")
 
     def measure(self, view: RunView) -> tuple[Lost, ...] | NotEnough:
         if not view.signals.supervised:

@@ -63,7 +63,8 @@ class GradientNoiseDominates(Rule[NoiseAtRest]):
 
     What to try
     -----------
-    Average over more batches; let the learning rate decay; both are trials of a fiftieth of the run.
+    Bring the learning rate down to a third over a tenth of the run; average over more batches, up to the noise scale;
+    average the weights.
 
     Sources
     -------
@@ -95,7 +96,7 @@ class GradientNoiseDominates(Rule[NoiseAtRest]):
             "McCandlish et al. 2018: at a fifth, a sixth of a step is lost",
         ),
     )
-    interventions = ("raise-batch-size", "lower-learning-rate", "adaptive-learning-rate")
+    interventions = ("anneal-learning-rate", "raise-batch-size", "average-weights")
 
     def measure(self, view: RunView) -> NoiseAtRest | NotEnough:
         if not view.signals.supervised:

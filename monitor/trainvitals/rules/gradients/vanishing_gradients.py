@@ -152,7 +152,7 @@ class VanishingGradients(Rule[GradientProfile]):
         ),
     )
     absorbs = ("learning-rate-too-low", "updates-too-small")
-    interventions = ("residual-connections", "better-initialisation")
+    interventions = ("residual-connections", "better-initialisation", "normalise-layers", "other-activation")
 
     def measure(self, view: RunView) -> GradientProfile | NotEnough:
         gradients = layer_gradients(view)

@@ -87,6 +87,10 @@ class RateEnd:
     stepped: bool = False
 
 
+# A schedule that ends with its run did what it was meant to do.
+TO_TRY_AT_THE_END = ("stop-and-keep-best", "extend-schedule")
+
+
 class LearningRateExhausted(Rule[RateEnd]):
     """The learning rate has come to (nearly) zero, so the loss stands still.
 
@@ -187,6 +191,7 @@ class LearningRateExhausted(Rule[RateEnd]):
                 first_step=measurement.low_step,
                 last_step=measurement.last_step,
                 evidence=(_rate_evidence(measurement, measurement.low_step, LOW_SHARE),),
+                to_try=TO_TRY_AT_THE_END,
             )
         ]
 

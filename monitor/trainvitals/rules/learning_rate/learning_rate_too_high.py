@@ -99,7 +99,8 @@ class LearningRateTooHigh(Rule[Overshoot]):
 
     What to try
     -----------
-    A third of the rate; where it was raised, back to the checkpoint before. Warm up; clip the gradient.
+    A third of the rate, or the one that this run bore before; where it was raised, back to the checkpoint before. A
+    shorter memory of Adam; clip the gradient; warm up.
 
     Sources
     -------
@@ -156,7 +157,7 @@ class LearningRateTooHigh(Rule[Overshoot]):
         "updates-too-large",
         "poor-initialisation",
     )
-    interventions = ("lower-learning-rate", "restore-checkpoint", "longer-warmup", "clip-gradients")
+    interventions = ("lower-learning-rate", "lower-adam-beta2", "clip-gradients", "longer-warmup", "restore-checkpoint")
 
     def measure(self, view: RunView) -> Overshoot | NotEnough:
         if not view.signals.supervised:

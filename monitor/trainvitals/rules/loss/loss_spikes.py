@@ -79,7 +79,7 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
 
     What to try
     -----------
-    Clip gradients, or skip the batches whose loss or gradient norm is far out; lower the learning rate or Adam's beta2
+    Skip the batches whose loss or gradient norm is far out, or clip gradients; lower the learning rate or Adam's beta2
     where spikes become frequent; look at the data of the steps named here.
 
     Sources
@@ -115,11 +115,11 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
         ),
     )
     interventions = (
-        "clip-gradients",
         "skip-bad-batches",
+        "clip-gradients",
         "lower-learning-rate",
         "lower-adam-beta2",
-        "longer-warmup",
+        "restore-checkpoint",
     )
 
     def measure(self, view: RunView) -> tuple[Spikes, ...] | NotEnough:

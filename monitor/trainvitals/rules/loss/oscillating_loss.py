@@ -85,7 +85,7 @@ class OscillatingLoss(Rule[Swing]):
 
     What to try
     -----------
-    A third of the learning rate, a longer warm-up; less momentum; clipping.
+    A third of the learning rate; less momentum, or a shorter memory of Adam; clipping; a longer warm-up.
 
     Sources
     -------
@@ -116,7 +116,7 @@ class OscillatingLoss(Rule[Swing]):
         ),
     )
     absorbs = ("loss-spikes",)
-    interventions = ("lower-learning-rate", "longer-warmup", "clip-gradients")
+    interventions = ("lower-learning-rate", "lower-adam-beta2", "clip-gradients", "longer-warmup")
 
     def measure(self, view: RunView) -> Swing | NotEnough:
         loss, cosine = view.train_loss, view.recorded(tags.GRADIENT_COSINE)

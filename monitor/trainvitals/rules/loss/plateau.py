@@ -33,8 +33,8 @@ TO_TRY_WHERE_STOPPED = (
 )
 TO_TRY_WHERE_HELD = ("check-wiring", "restore-checkpoint")
 TO_TRY_WHERE_CONVERGED = ("stop-and-keep-best", "adaptive-learning-rate", "more-data", "more-regularisation")
-TO_TRY_WHERE_THE_RATE_HOLDS_IT = ("extend-schedule", "stop-and-keep-best")
-TO_TRY_WHERE_NOISE_HIDES = ("fixed-probe-set", "adaptive-learning-rate", "stop-and-keep-best")
+TO_TRY_WHERE_THE_RATE_HOLDS_IT = ("stop-and-keep-best", "extend-schedule")
+TO_TRY_WHERE_NOISE_HIDES = ("fixed-probe-set", "anneal-learning-rate", "average-weights", "stop-and-keep-best")
 TO_TRY_WHERE_MEMORISED = ("stop-and-keep-best", "more-data", "more-regularisation")
 
 # A training loss that halves while the validation loss wins nothing has learnt its data, not the task.

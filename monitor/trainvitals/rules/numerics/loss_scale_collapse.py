@@ -93,7 +93,7 @@ class LossScaleCollapse(Rule[Scale]):
         Threshold("fewest", 3, "Skipped updates: fewer are chance.", "convention"),
     )
     absorbs = ("non-finite-gradients",)
-    interventions = ("use-bfloat16", "clip-gradients", "lower-learning-rate")
+    interventions = ("use-bfloat16", "anomaly-detection", "clip-gradients", "lower-learning-rate")
 
     def measure(self, view: RunView) -> Scale | NotEnough:
         scale, counted = view.recorded(tags.LOSS_SCALE), view.recorded(tags.SKIPPED_STEPS)
