@@ -14,7 +14,8 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from trainvitals.interventions.registry import all_interventions
 
-pytestmark = pytest.mark.torch
+# Schedulers of torch warn each other of how they are called.
+pytestmark = [pytest.mark.torch, pytest.mark.filterwarnings("ignore::UserWarning")]
 
 WIDTH, CLASSES, EXAMPLES = 6, 3, 600
 
