@@ -20,6 +20,8 @@ class LargerModel(Intervention):
 
     name = "larger-model"
     source = "Goodfellow et al. 2016, Deep learning, section 11.3; Karpathy 2019, A recipe for training neural networks"
+    basis = "hypothesis"
+    undo = "new start"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         parameters = setting(view.run, "trainable_parameters")
@@ -30,6 +32,16 @@ class LargerModel(Intervention):
 # hidden_size, channels, d_model, ...: whatever sets the width of your model
 model = make_model(width={WIDER} * width)
 optimizer = type(optimizer)(model.parameters(), lr=optimizer.param_groups[0]["lr"])
+""",
+            dialect=view.dialect,
+            transformers=f"""
+# hidden_size, d_model, n_embd, ...: whatever sets the width in your model's configuration
+model.config.hidden_size *= {WIDER}
+model = type(model)(model.config)
+""",
+            lightning=f"""
+# hidden_size, channels, d_model, ...: whatever sets the width in your model's __init__
+model = type(model)(**{{**model.hparams, "width": {WIDER} * model.hparams["width"]}})
 """,
             expected="a training loss below the present one if it was the size; the same loss if it is noise",
             risk="a new run; costs up to four times the time and memory a step, and can overfit",

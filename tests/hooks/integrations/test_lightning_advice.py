@@ -17,6 +17,8 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.filterwarnings("i
 HOW = suggested("lightning")
 # What takes files of an earlier training, or is a piece of a loop of one's own.
 APART = {"restore-checkpoint", "stop-and-keep-best", "empty-gradients"}
+# Of a module that keeps its hyper-parameters.
+APART |= {"larger-model"}
 SAMPLES = 64
 
 
@@ -63,7 +65,9 @@ class Module(lightning.LightningModule):
 def executed(name, folder, monkeypatch):
     monkeypatch.chdir(folder)
     module = Module()
-    names = {"torch": torch, "model": module, "train_set": module.train_set, "loader": module.train_dataloader()}
+    trainer = lightning.Trainer(max_steps=3, logger=False, enable_checkpointing=False)
+    names = {"torch": torch, "model": module, "trainer": trainer, "loader": module.train_dataloader()}
+    names |= {"train_set": module.train_set, "val_set": module.val_set}
     exec(compile(HOW[name], name, "exec"), names)
     return names, module
 
@@ -75,11 +79,8 @@ def test_it_runs_and_a_training_with_it_ends_well(name, tmp_path, monkeypatch):
         if isinstance(each, types.FunctionType) and each.__code__.co_varnames[:1] == ("self",):
             assert hasattr(lightning.LightningModule, key) or hasattr(Module, key), f"Lightning never calls {key}"
             monkeypatch.setattr(Module, key, each)
-    trainer = names.get("trainer")
-    if trainer is None:
-        trainer = lightning.Trainer(max_steps=3, logger=False, enable_checkpointing=False)
-    else:
-        trainer.fit_loop.epoch_loop.max_steps = SAMPLES // 8
+    trainer = names["trainer"]
+    trainer.fit_loop.epoch_loop.max_steps = SAMPLES // 8
     trainer.fit(module)
     assert trainer.global_step > 0
     assert all(torch.isfinite(parameter).all() for parameter in module.parameters())

@@ -16,6 +16,8 @@ pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.filterwarnings("i
 HOW = suggested("transformers")
 # What takes files of an earlier training, or the package `datasets`.
 OF_FILES = {"restore-checkpoint", "stop-and-keep-best"}
+# Of a model with a configuration, and of examples that can be told by their text.
+OF_FILES |= {"larger-model", "deduplicate-splits"}
 OF_DATASETS = {name for name, how in HOW.items() if "from datasets" in how} | {"shuffle-data"}
 # Pieces of the person's own code, and what looks at pictures.
 OF_LOOPS = {"empty-gradients", "release-memory", "normalise-inputs"}

@@ -21,10 +21,11 @@ FRAMEWORKS = ("transformers", "lightning", "accelerate")
 ANYWHERE = {"torch", "model", "device", "head_width", "width", "self", "logits", "loss", "y", "x", "step"}
 IN_A_LOOP = ANYWHERE | {"optimizer", "scheduler", "loader", "loss_fn", "train_set", "criterion", "epochs", "writer"}
 IN_A_LOOP |= {"best", "waited", "validation_loss", "domain_of", "more_data", "new_data", "old_data", "test_loss"}
+IN_A_LOOP |= {"val_loader", "val_set", "make_model"}
 IN_A_LOOP |= {"total_loss", "outputs", "output", "accelerator"}
 OF_TRANSFORMERS = {"torch", "trainer", "model", "args", "train_dataset", "domains", "more_data", "new_data", "old_data"}
-OF_TRANSFORMERS |= {"losses", "loss", "optimizer"}
-OF_LIGHTNING = {"torch", "trainer", "model", "self", "loader", "loss", "train_set"}
+OF_TRANSFORMERS |= {"eval_dataset", "losses", "loss", "optimizer"}
+OF_LIGHTNING = {"torch", "val_set", "trainer", "model", "self", "loader", "loss", "train_set"}
 ALLOWED = {
     "pytorch": IN_A_LOOP,
     "accelerate": IN_A_LOOP,
