@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks.exam import bars, record, report, results
 from benchmarks.exam.cases import cases
 from benchmarks.exam.faults import FAULTS
-from benchmarks.exam.judging import Job, judged
+from benchmarks.exam.judging import Job, kept_verdicts, make_verdicts
 
 LOGS_FOLDER = Path(__file__).resolve().parents[2] / "build" / "exam"
 
@@ -31,14 +31,13 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="write the verdicts to results.json")
     options = parser.parse_args()
     names = [case.name for case in cases(FAULTS, quick=options.quick)]
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(options.jobs, maxtasksperchild=8) as pool:
-        missing = record.missing(options.folder, quick=options.quick, only="")
-        for _ in pool.imap_unordered(record.make, [(case.name, options.quick, options.folder) for case in missing]):
-            pass
-    with context.Pool(options.jobs) as pool:
-        jobs = [Job(name, options.quick, options.folder, options.again, options.peers) for name in names]
-        marked = [mark for marks in pool.map(judged, jobs, chunksize=4) for mark in marks]
+    missing = record.missing(options.folder, quick=options.quick, only="")
+    for _ in record.made([(case.name, options.quick, options.folder) for case in missing], options.jobs):
+        pass
+    jobs = [Job(name, options.quick, options.folder, options.again, options.peers) for name in names]
+    with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        pool.map(make_verdicts, jobs, chunksize=4)
+    marked = [mark for job in jobs for mark in kept_verdicts(job)]
     if options.keep:
         results.save(marked)
     ours = [mark for mark in marked if mark.judge == mark.sees]

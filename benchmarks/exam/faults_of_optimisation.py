@@ -187,5 +187,7 @@ FAULTS = (
         settings=lambda settings: replace(
             settings, batch=1, schedule="constant", steps=2500, learning_rate=settings.learning_rate / 5
         ),
+        # Many train like this on purpose.
+        is_note=True,
     ),
 )

@@ -40,8 +40,8 @@ class Job:
         return next(case for case in cases(FAULTS, quick=self.quick) if case.name == self.name)
 
 
-def judged(job: Job) -> list[Marked]:
-    """What is said of both logs of one run, now or before."""
+def make_verdicts(job: Job) -> None:
+    """Have both logs of one run judged, and keep beside them what is said."""
     case = job.case
     folder = case.folder(job.root)
     truth = json.loads((folder / record.TRUTH_FILE).read_text())
@@ -50,28 +50,37 @@ def judged(job: Job) -> list[Marked]:
         accepted = frozenset((*case.fault.causes, *case.fault.symptoms)) if case.fault else frozenset()
         found = {log: judge(folder, log, truth["steps"], accepted=accepted, onset=truth["onset"]) for log in LOGS}
         path.write_text(json.dumps(found))
-    found = json.loads(path.read_text())
+    if job.peers and not (folder / PEERS_FILE).exists():
+        _ask_peers(folder, job.peers)
+
+
+def kept_verdicts(job: Job) -> list[Marked]:
+    """What ``make_verdicts`` kept, as marks."""
+    case = job.case
+    folder = case.folder(job.root)
+    truth = json.loads((folder / record.TRUTH_FILE).read_text())
+    found = json.loads((folder / VERDICT_FILE).read_text())
     marks = [
         Marked(case, log, log, truth["onset"], truth["steps"], found[log]["looks"], found[log]["opened"])
         for log in LOGS
     ]
     if job.peers:
-        said = _said_by_peers(folder, job.peers)
         marks += [
             Marked(case, name, sees, truth["onset"], truth["steps"], {"1.0": look}, None)
-            for name, (sees, look) in said.items()
+            for name, (sees, look) in _said_by_peers(folder).items()
         ]
     return marks
 
 
-def _said_by_peers(folder: Path, programs: Path) -> dict[str, tuple[str, dict[str, Any]]]:
-    path = folder / PEERS_FILE
-    if not path.exists():
-        watched = trainvitals.read_run(folder / LOGS["watched"])
-        alarms = {peer.name: ("plain", peer.alarms(programs, folder / LOGS["plain"])) for peer in PEERS}
-        alarms |= {rules.__name__: ("watched", rules(watched)) for rules in (sagemaker_debugger, autotrainer)}
-        path.write_text(json.dumps(alarms))
-    found = json.loads(path.read_text())
+def _ask_peers(folder: Path, programs: Path) -> None:
+    watched = trainvitals.read_run(folder / LOGS["watched"])
+    alarms = {peer.name: ("plain", peer.alarms(programs, folder / LOGS["plain"])) for peer in PEERS}
+    alarms |= {rules.__name__: ("watched", rules(watched)) for rules in (sagemaker_debugger, autotrainer)}
+    (folder / PEERS_FILE).write_text(json.dumps(alarms))
+
+
+def _said_by_peers(folder: Path) -> dict[str, tuple[str, dict[str, Any]]]:
+    found = json.loads((folder / PEERS_FILE).read_text())
     if (hooked := folder / TORCHMORTEM_FILE).exists():
         found["torchmortem"] = ("watched", json.loads(hooked.read_text()))
     return {

@@ -90,16 +90,19 @@ def clustered(hits: list[bool], tasks: list[str]) -> str:
 def f_scores(marked: list[Marked]) -> dict[str, tuple[float, float, float]]:
     """Precision, recall and F1 of each fault.
 
-    Found in a run of the fault: one of the accepted names is reported. A false claim of it: one of its causes is
-    reported for a run of another fault that does not accept that name, or for a healthy run.
+    Found in a run of the fault: one of the accepted names is reported. A false claim of it: an alarm of one of these
+    names on a healthy run; or one of its causes on a run of another fault that does not accept that name. Faults of
+    which nothing can be known in the log are left out.
     """
-    faults = {mark.case.fault.name: mark.case.fault for mark in marked if mark.case.fault}
+    faults = {mark.case.fault.name: mark.case.fault for mark in marked if mark.case.fault and mark.knowable}
     scores = {}
     for name, fault in faults.items():
         own = [mark for mark in marked if mark.case.fault is fault]
         true = sum(mark.found for mark in own)
-        others = [mark for mark in marked if mark.case.fault is not fault]
-        false = sum(bool(mark.alarms() & set(fault.causes) - mark.accepted) for mark in others)
+        claims = {*fault.causes, *fault.symptoms}
+        false = sum(bool(mark.alarms() & claims) for mark in marked if mark.case.fault is None)
+        others = [mark for mark in marked if mark.case.fault not in (None, fault)]
+        false += sum(bool(mark.alarms() & set(fault.causes) - mark.accepted) for mark in others)
         precision = true / (true + false) if true + false else 0.0
         recall = true / len(own)
         scores[name] = (precision, recall, 2 * precision * recall / (precision + recall) if true else 0.0)

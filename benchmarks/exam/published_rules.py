@@ -75,7 +75,7 @@ def _sagemaker_debugger(run: Run) -> Iterator[str]:
     validation = run.series.get("val/loss")
     if validation is not None and loss is not None:
         train = np.interp(validation.step, run.series["train/loss"].step, loss)
-        if ((validation.value - train) / np.abs(train) > OVERFIT_RATIO).any():
+        if (validation.value - train > OVERFIT_RATIO * np.abs(train)).any():
             yield "overfitting"
 
 

@@ -13,6 +13,7 @@ import multiprocessing
 import shutil
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.exam.cases import Case, cases
@@ -44,6 +45,16 @@ def make(job: tuple[str, bool, Path]) -> str:
     return f"{name}: {truth['seconds']} s"
 
 
+def made(jobs: list[tuple[str, bool, Path]], processes: int) -> Iterator[str]:
+    """Record them all, so many at a time, each in a process of its own.
+
+    A fork of a process that has trained already would inherit its threads and its watchers; and what a training leaves
+    free is what the leak of the next one would fill, unseen.
+    """
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(make, jobs)
+
+
 def missing(root: Path, *, quick: bool, only: str) -> list[Case]:
     """The runs that are not there yet."""
     wanted = [case for case in cases(FAULTS, quick=quick) if only in case.name]
@@ -61,10 +72,8 @@ def main() -> None:
         (case.name, options.quick, options.folder)
         for case in missing(options.folder, quick=options.quick, only=options.only)
     ]
-    # Fresh processes: a fork of one that has trained already would inherit its threads and its watchers.
-    with multiprocessing.get_context("spawn").Pool(options.jobs, maxtasksperchild=8) as pool:
-        for number, line in enumerate(pool.imap_unordered(make, jobs), 1):
-            print(f"{number}/{len(jobs)} {line}", flush=True)
+    for number, line in enumerate(made(jobs, options.jobs), 1):
+        print(f"{number}/{len(jobs)} {line}", flush=True)
 
 
 if __name__ == "__main__":

@@ -88,14 +88,15 @@ def by_fault(marked: list[Marked]) -> Lines:
     for log in ("watched", "plain"):
         of_log = [mark for mark in marked if mark.judge == log]
         scores = f_scores(of_log)
-        for name in sorted(scores):
+        for name in sorted({mark.case.fault.name for mark in of_log if mark.case.fault}):
             own = [mark for mark in of_log if mark.case.fault and mark.case.fault.name == name]
             besides = sorted(set().union(*(mark.alarms() - mark.accepted for mark in own)))
             knowable = "cause" if own[0].cause_knowable else "symptom" if own[0].knowable else "no"
+            precision = f"{scores[name][0]:.2f}" if name in scores else ""
             yield (
                 f"| {name}{' (held out)' if own[0].case.fault.held_out else ''} | {log} | {knowable} | "
                 f"{sum(m.found for m in own)} of {len(own)} | {sum(m.has_cause_among(1) for m in own)} | "
-                f"{scores[name][0]:.2f} | {', '.join(besides)} |"
+                f"{precision} | {', '.join(besides)} |"
             )
 
 
