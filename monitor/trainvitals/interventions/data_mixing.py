@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from trainvitals.domains import domains_of
 from trainvitals.interventions.intervention import Intervention
 from trainvitals.interventions.values import loss_falls, quoted
-from trainvitals.model import Finding, Suggestion
-from trainvitals.view import LossCurve, RunView
+from trainvitals.model import Finding, Series, Suggestion
+from trainvitals.view import RunView
 
 MINIMUM_POINTS = 6
 KEPT_SHARE = 0.5
@@ -21,7 +22,7 @@ class DataMixing(Intervention):
 
     A domain whose loss still falls quickly repays more examples; one that is done does not. Half of the weight is
     shared equally, the other half in proportion to the speed at which each suite's loss fell over the second half of
-    the run.
+    the run; where there are no suites, that of the training loss of each domain.
     """
 
     name = "data-mixing"
@@ -30,7 +31,10 @@ class DataMixing(Intervention):
     undo = "at any step"
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
-        suites = {name: loss for name, loss in view.val_losses.items() if name and len(loss) >= MINIMUM_POINTS}
+        suites = {name: loss.curve for name, loss in view.val_losses.items() if name and len(loss) >= MINIMUM_POINTS}
+        if len(suites) < 2:
+            domains = domains_of(view)
+            suites = {domain.name: domain.loss for domain in domains if len(domain.loss) >= MINIMUM_POINTS}
         if len(suites) < 2:
             return None
         speed = np.array([_speed(loss) for loss in suites.values()])
@@ -72,15 +76,15 @@ def train_dataloader(self):  # of your LightningModule or LightningDataModule
     )
     return torch.utils.data.DataLoader(self.train_set, batch_size=self.batch_size, sampler=sampler)
 """,
-            expected="the mean of the suites falls faster; no suite gets worse by more than its noise",
-            risk="a domain with little weight can be forgotten: watch every suite, and change weights in small steps",
+            expected="the mean over the domains falls faster; none gets worse by more than its noise",
+            risk="a domain with little weight can be forgotten: watch each of them, and change weights in small steps",
             verify=loss_falls(view, finding, 0.1),
         )
 
 
-def _speed(loss: LossCurve) -> float:
+def _speed(loss: Series) -> float:
     """How much the logarithm of the loss fell over the recent half, at least 0."""
-    recent = loss.curve.value[-max(4, round(RECENT_SHARE * len(loss))) :].astype(np.float64)
+    recent = loss.value[-max(4, round(RECENT_SHARE * len(loss))) :].astype(np.float64)
     if not bool(np.all(recent > 0)):
         return 0.0
     third = max(1, len(recent) // 3)

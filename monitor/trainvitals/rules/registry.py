@@ -61,6 +61,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("data.repeated_data", "RepeatedData"),
     ("data.limited_diversity", "LimitedDiversity"),
     ("data.unshuffled_data", "UnshuffledData"),
+    ("data.starved_domain", "StarvedDomain"),
     ("data.bad_batches", "BadBatches"),
     ("data.unnormalised_inputs", "UnnormalisedInputs"),
     ("numerics.loss_scale_collapse", "LossScaleCollapse"),

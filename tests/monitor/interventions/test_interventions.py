@@ -17,7 +17,7 @@ from trainvitals.interventions.registry import all_interventions
 from trainvitals.interventions.values import quoted
 from trainvitals.model import Evidence, Finding, Marker, Run, Severity
 from trainvitals.rules.registry import BUILT_IN
-from trainvitals.signals import Signals
+from trainvitals.signals import Role, Signals
 from trainvitals.view import RunView
 
 NAMES = sorted(all_interventions())
@@ -378,6 +378,15 @@ def test_the_suite_that_still_falls_gets_the_larger_weight():
     weights = ast.literal_eval(suggestion.how.splitlines()[0].removeprefix("weights = "))
     assert weights["math"] > weights["code"] > 0
     assert sum(weights.values()) == pytest.approx(1.0, abs=0.01)
+
+
+def test_without_suites_the_training_losses_of_the_domains_give_the_weights():
+    falling, flat = 3.0 - 2.0 * SHARE, np.full(len(STEPS), 2.0)
+    columns = {"train/math/loss": (STEPS, falling), "train/code/loss": (STEPS, flat), "train/loss": (STEPS, falling)}
+    roles = tuple(Role(tag, "domain", "") for tag in columns if tag != "train/loss")
+    suggestion = suggest("data-mixing", make_view(columns, Signals(train_loss=("train/loss",), roles=roles)))
+    weights = ast.literal_eval(suggestion.how.splitlines()[0].removeprefix("weights = "))
+    assert weights["math"] > weights["code"] > 0
 
 
 def test_replay_is_verified_on_the_suite_that_was_forgotten():
