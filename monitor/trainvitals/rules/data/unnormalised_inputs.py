@@ -30,9 +30,6 @@ SILENT_KINDS = {
 SURE, LIKELY, HARMLESS = 0.9, 0.75, 0.6
 """Inputs far from zero with two kinds of harm; with one, or merely large or small ones; with none."""
 
-STEADY_SHARE = 0.5
-"""Of the records that must lie as far out as half of the median: one odd batch is not how the inputs are."""
-
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
@@ -60,14 +57,12 @@ class Inputs:
 
     Args:
         mean, spread: medians over all records. first_step, last_step: of the records.
-        steady: the share of the records that lie at least half as far from zero as the median.
     """
 
     mean: float
     spread: float
     first_step: int
     last_step: int
-    steady: float
     loss: Beginning | None
     silence: Silence | None
 
@@ -200,13 +195,11 @@ class UnnormalisedInputs(Rule[Inputs]):
         mean, spread = mean.finite(), spread.finite()
         if min(len(mean), len(spread)) < MINIMUM_RECORDS:
             return NotEnough((f"{tags.BATCH_MEAN} at {MINIMUM_RECORDS} steps or more",), logging_lines.WATCH)
-        middle = float(np.median(mean.value))
         return Inputs(
-            mean=middle,
+            mean=float(np.median(mean.value)),
             spread=float(np.median(spread.value)),
             first_step=int(mean.step[0]),
             last_step=int(mean.step[-1]),
-            steady=float(np.mean(np.sign(middle) * mean.value >= abs(middle) / 2)),
             loss=_beginning(view),
             silence=_silence(view),
         )
@@ -249,7 +242,7 @@ class UnnormalisedInputs(Rule[Inputs]):
 
 
 def _odd(inputs: Inputs, limits: Mapping[str, float]) -> bool:
-    far = inputs.distance >= limits["largest_distance"] and inputs.steady >= STEADY_SHARE
+    far = inputs.distance >= limits["largest_distance"]
     return inputs.size > 0 and (far or not limits["smallest_size"] < inputs.size < limits["largest_size"])
 
 

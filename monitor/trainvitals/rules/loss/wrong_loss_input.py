@@ -198,6 +198,8 @@ class WrongLossInput(Rule[Outputs]):
 
     def rule_out(self, measurement: Outputs, limits: Mapping[str, float]) -> Evidence | None:
         if measurement.farthest_sum <= limits["largest_deviation"]:
+            if measurement.classes is None or measurement.lowest is None:
+                return None
             text = "the outputs are probabilities, and the loss takes them as such: it left the bounds of a mistake"
             return Evidence(text, measurement.loss_tag or None, measurement.lowest, measurement.floor)
         text = f"the outputs add up to {measurement.typical_sum:.3g}, not to one"

@@ -150,6 +150,8 @@ class LossScaleCollapse(Rule[Scale]):
         ]
 
     def rule_out(self, measurement: Scale, limits: Mapping[str, float]) -> Evidence | None:
+        if measurement.rate >= limits["largest_rate"]:
+            return None
         text = f"{measurement.rate:.2%} of the updates were skipped, and the scale is {measurement.last:.3g}"
         return Evidence(text, signal=measurement.tag, value=measurement.rate, threshold=limits["largest_rate"])
 

@@ -117,7 +117,8 @@ class CommunicationBound(Rule[ExchangeShare]):
         ]
 
     def rule_out(self, measurement: ExchangeShare, limits: Mapping[str, float]) -> Evidence | None:
-        return self._number(measurement, limits["smallest_share"])
+        limit = limits["smallest_share"]
+        return None if measurement.late >= limit else self._number(measurement, limit)
 
     @staticmethod
     def _number(measurement: ExchangeShare, limit: float) -> Evidence:

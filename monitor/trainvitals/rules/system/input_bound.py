@@ -155,5 +155,7 @@ class InputBound(Rule[Waiting]):
 
     def rule_out(self, measurement: Waiting, limits: Mapping[str, float]) -> Evidence | None:
         share = float(np.median(measurement.share))
+        if share >= limits["largest_share"]:
+            return None
         text = f"{share:.0%} of a step is waiting for data"
         return Evidence(text, tags.DATA_TIME_S, share, limits["largest_share"])

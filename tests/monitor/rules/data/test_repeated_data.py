@@ -40,6 +40,13 @@ def test_the_rule_keeps_the_contract():
     check_rule(RepeatedData)
 
 
+def test_few_batches_in_few_records_are_neither_found_nor_ruled_out():
+    few = np.arange(20)
+    view = make_view({tags.BATCH_CHECKSUM: (few, few % 8.0), "loss": (STEPS, LEARNT)}, Signals(train_loss=("loss",)))
+    assert findings(RULE, view) == []
+    assert RULE.rule_out(RULE.measure(view), RULE.limits({})) is None
+
+
 def test_four_batches_learnt_by_heart_are_a_warning():
     (finding,) = findings(RULE, view_of(NUMBERS % 4))
     assert finding.severity == "warning"

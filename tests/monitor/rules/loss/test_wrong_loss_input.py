@@ -45,6 +45,14 @@ def test_the_rule_keeps_the_contract():
     check_rule(WrongLossInput)
 
 
+def test_what_is_not_judged_is_not_ruled_out():
+    too_many = view_of(*trained(6000))
+    no_probabilities = view_of(*(values + 1.0 for values in trained(10)))
+    for view in (too_many, no_probabilities):
+        assert findings(RULE, view) == []
+        assert RULE.rule_out(RULE.measure(view), RULE.limits({})) is None
+
+
 @pytest.mark.parametrize("classes", [2, 3, 10, 1000])
 def test_a_softmax_before_cross_entropy_is_found_and_its_floor_named(classes):
     (finding,) = findings(RULE, view_of(*trained(classes)))

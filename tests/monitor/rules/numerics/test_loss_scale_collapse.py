@@ -62,5 +62,13 @@ def test_few_skipped_updates_rule_it_out():
     assert number.value == pytest.approx(1 / 2000, rel=0.3)
 
 
+def test_updates_that_are_skipped_often_in_a_short_run_are_neither_found_nor_ruled_out():
+    steps = np.arange(100)
+    columns = {tags.LOSS_SCALE: (steps, np.full(100, 64.0)), tags.SKIPPED_STEPS: (steps, np.maximum(0, steps - 97))}
+    view = make_view(columns, Signals())
+    assert findings(RULE, view) == []
+    assert RULE.rule_out(RULE.measure(view), RULE.limits({})) is None
+
+
 def test_a_training_without_a_scale_lacks_nothing():
     assert RULE.measure(make_view({}, Signals())) == NotEnough()

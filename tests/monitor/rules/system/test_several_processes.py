@@ -139,6 +139,12 @@ def test_an_exchange_that_costs_only_at_the_start_is_none():
     assert findings(BOUND, exchange_view(np.where(STEPS < 400, 0.8, 0.1)[:, None])) == []
 
 
+def test_an_exchange_that_cost_much_until_just_before_the_end_is_neither_found_nor_ruled_out():
+    view = exchange_view(np.where(0.95 * STEPS[-1] < STEPS, 0.1, 0.8)[:, None])
+    assert findings(BOUND, view) == []
+    assert BOUND.rule_out(BOUND.measure(view), BOUND.limits({})) is None
+
+
 def test_a_small_share_rules_it_out():
     number = BOUND.rule_out(BOUND.measure(exchange_view(0.1)), BOUND.limits({}))
     assert number is not None
