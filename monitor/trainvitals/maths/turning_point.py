@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,10 @@ POINTS_FOR_A_PARABOLA = 6
 
 SMALLEST_NOISE = 1e-9
 
+SHORTER = 4
+FEWEST_POINTS = 8
+"""Of a beginning that is looked at by itself: three before the best, three at it, some after."""
+
 
 @dataclass(frozen=True, slots=True)
 class TurningPoint:
@@ -35,7 +40,7 @@ class TurningPoint:
         best_level, end_level: medians of blocks around the best one and at the end.
         rise: from the best level to the end.
         low_end: how far the lowest but one of the blocks at the end lies above the best level.
-        noise: standard deviation of one block around the trend.
+        noise: standard deviation of one block around the trend; wobble: of it from one block to the next.
         healed_rise: the largest rise that the curve has undone again by itself.
         fall: from the first block to the best level.
         blocks, blocks_after: how many there are, and how many of them after the best.
@@ -47,6 +52,7 @@ class TurningPoint:
     rise: float
     low_end: float
     noise: float
+    wobble: float
     healed_rise: float
     fall: float
     blocks: int
@@ -93,11 +99,43 @@ def turning_point(value: Floats) -> TurningPoint:
         rise=float(np.median(end)) - best_level,
         low_end=float(np.sort(end)[1]) - best_level,
         noise=_noise(blocks.value, best),
+        wobble=difference_noise_sd(blocks.value),
         healed_rise=_deepest_bump(settled),
         fall=float(blocks.value[0]) - best_level,
         blocks=len(blocks),
         blocks_after=after,
     )
+
+
+def turning_points(value: Floats) -> Iterator[TurningPoint]:
+    """The turning point of ``[N]`` values, then those of their first quarter, sixteenth and so on.
+
+    A best within the first blocks of a curve drowns in their means. In a beginning it stands out; the level at the end
+    is still that of the whole curve, what was undone counts on every scale, and so does the noise. A beginning whose
+    best the curve later falls below has no turn of its own.
+
+    Raises:
+        ValueError: fewer than five values.
+    """
+    whole = turning_point(value)
+    yield whole
+    points = len(value) // SHORTER
+    while points >= FEWEST_POINTS:
+        early = turning_point(value[:points])
+        lower = whole.best_level - early.best_level
+        points //= SHORTER
+        if lower < 0:
+            continue
+        yield replace(
+            early,
+            end_level=whole.end_level,
+            rise=whole.rise + lower,
+            low_end=whole.low_end + lower,
+            noise=max(early.noise, whole.wobble),
+            wobble=max(early.wobble, whole.wobble),
+            healed_rise=max(early.healed_rise, whole.healed_rise),
+            blocks_after=max(early.blocks_after, whole.blocks - whole.blocks // SHORTER),
+        )
 
 
 def _smallest_near(value: Floats, start: NDArray[np.int64], block: int) -> int:

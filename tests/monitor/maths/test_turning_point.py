@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainvitals.maths.turning_point import turning_point
+from trainvitals.maths.turning_point import turning_point, turning_points
 
 X = np.linspace(0.0, 1.0, 200)
 VALLEY = np.abs(X - 0.3)
@@ -51,6 +51,19 @@ def test_white_noise_has_its_own_standard_deviation():
 def test_few_blocks_must_rise_more():
     few, many = turning_point(VALLEY[::33]), turning_point(VALLEY)
     assert few.score_needed(4.0, 0.005) > many.score_needed(4.0, 0.005) == 4.0
+
+
+def test_a_best_within_the_first_blocks_stands_out_in_a_beginning():
+    early = np.abs(X - 0.02).clip(max=0.2)
+    whole, *beginnings = turning_points(early)
+    assert whole.rise < 0.18
+    assert max(turn.rise for turn in beginnings) == pytest.approx(0.2, abs=0.015)
+    assert min(abs(turn.best_index - 4) for turn in beginnings) <= 1
+    assert {turn.end_level for turn in beginnings} == {whole.end_level}
+
+
+def test_a_beginning_whose_best_is_undercut_has_no_turn_of_its_own():
+    assert len(list(turning_points(VALLEY))) == 1
 
 
 def test_fewer_than_five_values_are_refused():

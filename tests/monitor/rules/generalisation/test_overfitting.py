@@ -150,6 +150,77 @@ def test_rising_accuracy_makes_it_a_matter_of_confidence():
     assert "confidence, not accuracy" in finding.summary
 
 
+@pytest.mark.parametrize(("gain", "severity"), [(0.002, "warning"), (0.02, "info")])
+def test_an_accuracy_that_hardly_rises_excuses_nothing(gain, severity):
+    signals = Signals(
+        train_loss=("train",), val_loss={"": "val"}, metrics=(Metric("accuracy", better="up", split="val"),)
+    )
+    accuracy = 0.8 - 0.3 * np.exp(-VAL_STEPS / 500.0) + gain * VAL_STEPS / 4000.0
+    view = view_of(noisy(valley(VAL_STEPS, 0.4), 0.02), signals=signals, accuracy=(VAL_STEPS, accuracy))
+    assert severities(RULE, view) == [severity]
+
+
+@pytest.mark.parametrize("until", [0.1, 0.3, 1.0])
+def test_a_best_within_the_first_blocks_of_a_long_run_is_found_and_stays_found(until):
+    train_steps, val_steps = np.arange(0, 40_000, 10), np.arange(50, 40_000, 50)
+    val = noisy(0.5 + falling(val_steps / 0.3, 0.0) + 0.6 * (1 - np.exp(-((val_steps / 1500.0) ** 2))), 0.02)
+    train_steps, val = train_steps[: int(until * len(train_steps))], val[: int(until * len(val))]
+    train = (train_steps, noisy(0.02 + falling(train_steps / 0.5, 0.0), 0.1, seed=1))
+    (finding,) = findings(RULE, view_of(val, train, val_steps=val_steps[: len(val)]))
+    assert finding.severity == "warning"
+    assert finding.first_step < 2000
+
+
+def test_noise_has_no_best_within_the_first_blocks():
+    steps = np.arange(50, 40_000, 50)
+    for seed in range(20):
+        assert findings(RULE, view_of(noisy(falling(steps / 3, 0.5), 0.15, seed), val_steps=steps)) == []
+
+
+def with_rate(val, rate):
+    signals = Signals(train_loss=("train",), val_loss={"": "val"}, learning_rate=("rate",))
+    return view_of(val, signals=signals, rate=(VAL_STEPS, rate))
+
+
+def test_a_loss_that_a_warm_restart_raised_is_judged_when_the_rate_is_down_again():
+    cycle = (VAL_STEPS % 5200) / 5200.0
+    rate = 0.5 + 0.5 * np.cos(np.pi * cycle)
+    restarted = noisy(falling(VAL_STEPS, 0.5) + np.where(VAL_STEPS > 5200, 0.6 * rate, 0.0), 0.01)
+    early = VAL_STEPS <= 6400
+    shown = with_rate(restarted, rate)
+    assert findings(RULE, shown) == []
+    steps = {"val_steps": VAL_STEPS[early]}
+    signals = Signals(train_loss=("train",), val_loss={"": "val"}, learning_rate=("rate",))
+    train = (TRAIN_STEPS[TRAIN_STEPS <= 6400], falling(TRAIN_STEPS[TRAIN_STEPS <= 6400]))
+    columns = {"rate": (VAL_STEPS[early], rate[early])}
+    assert findings(RULE, view_of(restarted[early], train, signals=signals, **steps, **columns)) == []
+    constant = {"rate": (VAL_STEPS[early], np.ones(int(early.sum())))}
+    assert findings(RULE, view_of(restarted[early], train, signals=signals, **steps, **constant)) != []
+
+
+def test_a_warm_up_is_no_restart():
+    assert severities(RULE, with_rate(noisy(valley(VAL_STEPS, 0.6), 0.02), np.minimum(VAL_STEPS / 8000, 1.0))) == [
+        "warning"
+    ]
+
+
+def late_generalisation():
+    hump = np.clip((VAL_STEPS - 800) / 2700.0, 0, 1) - np.clip((VAL_STEPS - 3500) / 6500.0, 0, 1) * 0.1
+    return noisy(0.5 + 1.5 * np.exp(-VAL_STEPS / 300.0) + 2.0 * hump, 0.01)
+
+
+def test_a_loss_that_falls_again_for_longer_than_it_rose_is_an_information():
+    (finding,) = findings(RULE, with_rate(late_generalisation(), np.ones(len(VAL_STEPS))))
+    assert finding.severity == "info"
+    assert "falls again since step" in finding.summary
+
+
+@pytest.mark.parametrize("rate", [np.linspace(1.0, 0.1, len(VAL_STEPS)), None])
+def test_a_loss_that_falls_again_because_the_rate_does_or_may_is_still_a_warning(rate):
+    view = view_of(late_generalisation()) if rate is None else with_rate(late_generalisation(), rate)
+    assert severities(RULE, view) == ["warning"]
+
+
 def test_falling_accuracy_confirms_it():
     signals = Signals(
         train_loss=("train",), val_loss={"": "val"}, metrics=(Metric("accuracy", better="up", split="val"),)

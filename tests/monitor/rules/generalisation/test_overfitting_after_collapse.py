@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainvitals import Run
-from trainvitals.rules.generalisation import overfitting
+from trainvitals.rules.generalisation import suite_turn
 from trainvitals.rules.generalisation.overfitting import Overfitting
 from trainvitals.rules.rule import NotEnough
 from trainvitals.signals import understand
@@ -32,5 +32,5 @@ def test_a_shared_collapse_is_not_overfitting() -> None:
 
 
 def test_it_is_the_level_before_the_collapse_that_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overfitting, "_level_until", lambda train, points: np.inf)
+    monkeypatch.setattr(suite_turn, "_level_until", lambda train, points: np.inf)
     assert findings() == ["warning"]
