@@ -34,7 +34,7 @@ class SlowRecords:
     Args:
         tag: of the step time. records: how many were judged. slow: how many of them are slow.
         lost: share of the time that went into what they took longer.
-        usual: median step time. slowest: the largest, over the pace around it.
+        slowest: the largest, over the pace around it.
         first_step, last_step: of the slow ones.
         regular_steps: distance from one to the next where that is always the same; else None.
         both_halves: whether a quarter of them or more lies in each half of the run.
@@ -45,7 +45,6 @@ class SlowRecords:
     records: int
     slow: int
     lost: float
-    usual: float
     slowest: float
     first_step: int
     last_step: int
@@ -129,7 +128,6 @@ class StepTimeOutliers(Rule[SlowRecords]):
             records=len(value),
             slow=len(at),
             lost=float(excess.sum() / (value * weight).sum()),
-            usual=float(np.median(value)),
             slowest=float(np.max(value / around)),
             first_step=int(step[at[0]]) if len(at) else int(step[0]),
             last_step=int(step[at[-1]]) if len(at) else int(step[-1]),

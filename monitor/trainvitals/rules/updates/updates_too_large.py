@@ -55,8 +55,6 @@ class FastLayers:
     """The matrices out of step, the earliest first, and the step of the last record."""
 
     fast: tuple[FastLayer, ...]
-    largest: float
-    tag: str
     last_step: int
 
 
@@ -105,13 +103,14 @@ class UpdatesTooLarge(Rule[FastLayers]):
         Threshold(
             "fastest_ratio",
             0.1,
-            "At a tenth of its size a step a matrix is another one after ten.",
+            "At a tenth of its size a step a matrix is another one after ten. Less is never looked at.",
             "Karpathy, CS231n notes (1e-3); as for learning-rate-too-high",
         ),
         Threshold(
             "smallest_factor",
             10.0,
-            "Over the median matrix. Layers of healthy networks share their ratio within a factor of ten.",
+            "Over the median matrix. Layers of healthy networks share their ratio within a factor of ten. Less is "
+            "never looked at.",
             "as for vanishing-gradients",
         ),
         Threshold(
@@ -145,8 +144,7 @@ class UpdatesTooLarge(Rule[FastLayers]):
         if len(sizes.layers) < FEWEST_LAYERS or sizes.growth is None or np.isnan(sizes.ratio).all():
             return NotEnough()
         fast = sorted(_out_of_step(view, sizes, loss), key=lambda layer: (layer.step, layer.layer))
-        at = int(np.nanargmax(np.nan_to_num(sizes.ratio).max(axis=0)))
-        return FastLayers(tuple(fast), float(np.nanmax(sizes.ratio)), sizes.tags[at], int(sizes.step[-1]))
+        return FastLayers(tuple(fast), int(sizes.step[-1]))
 
     def judge(self, measurement: FastLayers, limits: Mapping[str, float]) -> list[Finding]:
         fast = [layer for layer in measurement.fast if _is_out_of_step(layer, limits)]
@@ -165,7 +163,7 @@ class UpdatesTooLarge(Rule[FastLayers]):
                 f"times as much as the median matrix{f', and {loss.tag} {what}' if harmed else ''}",
                 first_step=first.before + 1,
                 begins_by=max(first.step, first.before + 1),
-                last_step=max(measurement.last_step, first.step),
+                last_step=measurement.last_step,
                 layers=tuple(layer.layer for layer in fast),
                 evidence=(
                     Evidence(

@@ -42,12 +42,11 @@ class SlowLayers:
     """Each matrix that moves at all, the slowest first.
 
     Args:
-        usual: the ratio that it is held against. equilibrium: that is sqrt(2 lr wd), and not the median matrix.
+        equilibrium: what they are held against is sqrt(2 lr wd), and not the median matrix.
         loss: what became of it; None with too few points. first_step, last_step: of the records.
     """
 
     layers: tuple[SlowLayer, ...]
-    usual: float
     equilibrium: bool
     loss: Outcome | None
     first_step: int
@@ -144,7 +143,6 @@ class UpdatesTooSmall(Rule[SlowLayers]):
         ]
         return SlowLayers(
             layers=tuple(sorted(found, key=lambda layer: layer.share)),
-            usual=held_against,
             equilibrium=rest is not None,
             loss=loss,
             first_step=int(sizes.step[0]),
