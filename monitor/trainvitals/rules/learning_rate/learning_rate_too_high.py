@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainvitals.model import Evidence, Finding, Series, Severity
+from trainvitals.model import Evidence, Finding, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.learning_rate.early_overshoot import (
     BLOW_UP_FACTOR,
@@ -17,41 +17,20 @@ from trainvitals.rules.learning_rate.early_overshoot import (
     EarlyOvershoot,
     early_overshoot,
 )
+from trainvitals.rules.learning_rate.rate_jumps import (
+    FEWEST_RATES,
+    SMALLEST_JUMP,
+    SMALLEST_RISE,
+    RateJump,
+    rate_jumps,
+)
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
-from trainvitals.rules.updates.outcome import Turn, turn_at
-from trainvitals.rules.updates.sizes import update_sizes
-from trainvitals.view import LossCurve, RunView
-
-FEWEST_RATES = 5
-NEW_HIGH = 1.5
-"""Over the highest rate before. A warm restart goes back to where the rate has been, and is none."""
-
-MOST_JUMPS = 5
-"""Looked at, the largest first; a schedule that jumps more often is looked at where it jumps most."""
+from trainvitals.view import RunView
 
 USUAL_RATIO = 0.03
 """A median matrix that never moves by more in a step is not thrown about (CS231n: 1e-3; healthy starts: up to 0.06)."""
 
 CERTAIN_FACTOR = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class RateJump:
-    """A learning rate that was raised to a new height in one go.
-
-    Args:
-        tag: of the rate; before, after: its values. from_step, to_step: of the two records.
-        loss: before and since. ratio_before, ratio_after: update ratios of the median matrix; NaN where not logged.
-    """
-
-    tag: str
-    before: float
-    after: float
-    from_step: int
-    to_step: int
-    loss: Turn
-    ratio_before: float
-    ratio_after: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,18 +102,8 @@ class LearningRateTooHigh(Rule[Overshoot]):
             "Share of its level. A run that has remade its weights and gained less has nothing to show for it.",
             "convention",
         ),
-        Threshold(
-            "smallest_jump",
-            2.0,
-            "Searches over rates go by factors of three; a schedule moves by less between two records.",
-            "convention",
-        ),
-        Threshold(
-            "smallest_rise",
-            1.1,
-            "Less than a tenth above the level before may be what exploring costs at a higher rate.",
-            "as for diverging-loss",
-        ),
+        SMALLEST_JUMP,
+        SMALLEST_RISE,
     )
     absorbs = (
         "diverging-loss",
@@ -166,7 +135,7 @@ class LearningRateTooHigh(Rule[Overshoot]):
         rate = view.learning_rate
         if early is None and (rate is None or len(rate) < FEWEST_RATES):
             return NotEnough(("learning_rate",), logging_lines.LEARNING_RATE)
-        return Overshoot(tuple(_jumps(view, rate)), early, view.run.last_step)
+        return Overshoot(tuple(rate_jumps(view)), early, view.run.last_step)
 
     def judge(self, measurement: Overshoot, limits: Mapping[str, float]) -> list[Finding]:
         early = measurement.early
@@ -175,7 +144,7 @@ class LearningRateTooHigh(Rule[Overshoot]):
             if harm is not None:
                 return [self._from_the_start(early, harm, measurement.last_step, limits)]
         for jump in measurement.jumps:
-            if jump.after >= limits["smallest_jump"] * jump.before and _harmed(jump.loss, limits):
+            if jump.harmed(limits):
                 return [self._jumped(jump, measurement.last_step, limits)]
         return []
 
@@ -206,43 +175,16 @@ class LearningRateTooHigh(Rule[Overshoot]):
         )
 
     def _jumped(self, jump: RateJump, last_step: int | None, limits: Mapping[str, float]) -> Finding:
-        factor, loss = jump.after / jump.before, jump.loss
-        what = "becomes NaN or infinite" if loss.lost else f"rises from {loss.before:.3g} to {loss.since:.3g}"
-        evidence = [
-            Evidence(
-                f"{jump.tag} goes from {jump.before:.3g} to {jump.after:.3g} between steps {jump.from_step:,} and "
-                f"{jump.to_step:,}",
-                signal=jump.tag,
-                value=factor,
-                threshold=limits["smallest_jump"],
-                step=jump.to_step,
-            ),
-            Evidence(
-                f"{loss.tag} {what}; {1 - loss.overlap:.0%} of the values since are above nine in ten before",
-                signal=loss.tag,
-                value=loss.since,
-                threshold=limits["smallest_rise"] * loss.before,
-                step=jump.to_step,
-            ),
-        ]
-        if jump.ratio_after > jump.ratio_before:
-            evidence.append(
-                Evidence(
-                    f"updates went from {jump.ratio_before:.2g} to {jump.ratio_after:.2g} of the weights",
-                    value=jump.ratio_after,
-                    threshold=jump.ratio_before,
-                    step=jump.to_step,
-                )
-            )
+        factor, loss = jump.factor, jump.loss
         ruined = loss.lost or loss.end >= 2 * loss.before > 0
         return self.finding(
             Severity.ERROR if ruined else Severity.WARNING,
             0.95 if ruined and factor >= CERTAIN_FACTOR else 0.85,
-            f"the learning rate jumps to {factor:.3g} times its value, and {loss.tag} {what}",
+            f"the learning rate jumps to {factor:.3g} times its value, and {loss.tag} {jump.harm_in_words}",
             first_step=jump.from_step + 1,
             last_step=last_step,
             begins_by=max(jump.to_step, jump.from_step + 1),
-            evidence=tuple(evidence),
+            evidence=tuple(jump.evidence(limits)),
             to_try=("restore-checkpoint", "lower-learning-rate", "longer-warmup"),
         )
 
@@ -286,38 +228,3 @@ def _evidence(early: EarlyOvershoot, limits: Mapping[str, float]) -> Iterator[Ev
             value=early.growth,
             threshold=limits["largest_growth"],
         )
-
-
-def _harmed(loss: Turn, limits: Mapping[str, float]) -> bool:
-    if loss.lost:
-        return True
-    high = max(loss.high_before, limits["smallest_rise"] * loss.before)
-    return (loss.overlap <= 0.1 and loss.end > high) or (loss.next_overlap <= 0.1 and loss.next_level > high)
-
-
-def _jumps(view: RunView, rate: Series | None) -> Iterator[RateJump]:
-    if rate is None or len(rate) < FEWEST_RATES:
-        return
-    value = np.asarray(rate.value, np.float64)
-    highest = np.maximum.accumulate(value)[:-1]
-    at = np.flatnonzero((value[1:] >= NEW_HIGH * highest) & (value[:-1] > 0)) + 1
-    at = at[np.argsort(-(value[at] / value[at - 1]), kind="stable")][:MOST_JUMPS]
-    for index in at:
-        before, after = int(rate.step[index - 1]), int(rate.step[index])
-        turn = turn_at(_loss(view), before + 1)
-        if turn is not None:
-            ratios = _ratios(view, before, after)
-            yield RateJump(rate.tag, float(value[index - 1]), float(value[index]), before, after, turn, *ratios)
-
-
-def _loss(view: RunView) -> LossCurve | None:
-    return view.train_loss or view.val_loss
-
-
-def _ratios(view: RunView, before: int, after: int) -> tuple[float, float]:
-    sizes = update_sizes(view)
-    if sizes is None:
-        return float("nan"), float("nan")
-    earlier = sizes.middle[sizes.step <= before]
-    later = sizes.middle[sizes.step >= after]
-    return float(np.nan if not len(earlier) else earlier[-1]), float(np.nan if not len(later) else later[0])
