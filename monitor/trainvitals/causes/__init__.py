@@ -25,6 +25,10 @@ from trainvitals.view import RunView
 
 SYMPTOMS = ("plateau", "not-learning", "underfitting")
 
+LOSS = "LOS"
+MECHANISMS = ("GRD", "ACT", "UPD", "LRS", "DAT", "NUM")
+"""Families of rules that look at what happens to the loss, and at what can make it happen."""
+
 STILL_IMPROVING = (Verdict.PROGRESSING, Verdict.SLOW)
 
 TO_LOG = {
@@ -59,14 +63,25 @@ def causes_of_slowness(
 
 
 def root_causes(findings: Sequence[Finding]) -> tuple[RootCause, ...]:
-    """What explains the open findings at warning or above: their best cause, or they themselves; surest first."""
-    best: dict[str, float] = {}
-    for finding in findings:
-        if finding.state != "open" or finding.severity is Severity.INFO:
-            continue
+    """What explains the open findings at warning or above: their best cause, or they themselves; surest first.
+
+    What happens to the loss comes after what was wrong inside the model or its data when it began, however sure.
+    """
+    serious = [finding for finding in findings if finding.state == "open" and finding.severity is not Severity.INFO]
+    best: dict[str, tuple[bool, float]] = {}
+    for finding in serious:
         root = finding.root or finding
-        best[root.name] = max(root.confidence, best.get(root.name, 0.0))
-    return tuple(RootCause(name, best[name]) for name in sorted(best, key=lambda name: (-best[name], name)))
+        earlier = root is finding and any(_may_cause(other, finding) for other in serious)
+        rank = (not earlier, root.confidence)
+        best[root.name] = max(rank, best.get(root.name, rank))
+    order = sorted(best, key=lambda name: (not best[name][0], -best[name][1], name))
+    return tuple(RootCause(name, best[name][1]) for name in order)
+
+
+def _may_cause(mechanism: Finding, effect: Finding) -> bool:
+    """Whether one is about the inside and was there no later than the other, which is about the loss."""
+    inside_and_outside = mechanism.code.startswith(MECHANISMS) and effect.code.startswith(LOSS)
+    return inside_and_outside and (mechanism.first_step or 0) <= (effect.first_step or 0)
 
 
 def _explained(

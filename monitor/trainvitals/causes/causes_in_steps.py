@@ -79,6 +79,9 @@ SIGNATURES: Mapping[str, Signature] = {
             ("gradient direction", "free"): HINT,
             ("gradient direction", "aligned"): -CLEAR,
             ("loss level", "start"): -CLEAR,
+            # What is left of the gradient where nothing is left to learn is noise, and holds nothing up.
+            ("loss level", "zero"): -CLEAR,
+            ("gradient norm", "gone"): -CLEAR,
             ("learning rate", "zero"): -CLEAR,
             ("learning rate", "low"): -HINT,
             ("schedule", "ended"): -CLEAR,
@@ -98,7 +101,7 @@ SIGNATURES: Mapping[str, Signature] = {
     ),
     "clipping-saturated": Signature(
         "every step is clipped to a fraction of the gradient",
-        "raise the limit to the 90th percentile of the norm before clipping for 2 % of the run",
+        "raise the limit to the 90th percentile of the norm before clipping for 2 % of the run: the loss falls",
         {("clipping", "throttled"): STRONG, ("clipping", "free"): -STRONG, ("update ratio", "slow"): HINT},
     ),
     "adam-epsilon-dominates": Signature(

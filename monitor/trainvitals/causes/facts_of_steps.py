@@ -11,6 +11,7 @@ from trainvitals.causes.stretch import FEWEST_RECORDS, SMALLEST, Fact, Stretch
 from trainvitals.model import Reason
 from trainvitals.rules.gradients.early_updates import beyond_decay, early_updates
 from trainvitals.rules.gradients.layer_gradients import layer_gradients
+from trainvitals.rules.updates.sizes import decay_per_step, is_adam
 
 SLOW_UPDATES, FAST_UPDATES = 1e-4, 3e-2
 """Update-to-weight ratios: a healthy training moves its weights by about 1e-3 a step (Karpathy, CS231n notes on the
@@ -24,7 +25,7 @@ NOISE_DOMINATES, NOISE_NEGLIGIBLE = 5.0, 0.2
 ZERO_RATE, LOW_RATE = 5e-4, 0.1
 """Of the peak of the learning rate, as in the rule learning-rate-exhausted."""
 DECAY_SHARE = 0.02
-"""1 / (rate x decay) steps is how long weight decay remembers; below this share of the run it rules."""
+"""1 / (rate x decay) steps is how long weight decay remembers; below this share of the run it may rule."""
 SHRUNK, GROWN = 0.3, 10.0
 """Of the largest norm of the weights: decay has won where two thirds are gone. Of the first: grown without a bound."""
 THROTTLED_SHARE, THROTTLED_TO = 0.9, 0.1
@@ -82,14 +83,15 @@ def _rate(stretch: Stretch) -> Iterator[Fact]:
     share = largest / float(value.max()) if value.max() > 0 else 0.0
     state = "zero" if share < ZERO_RATE else "low" if share < LOW_RATE else "open"
     yield Fact(
-        "learning rate", state, f"the learning rate is at {100 * share:.2g} % of its peak or below since", "rate"
+        "learning rate", state, f"the learning rate is at {100 * share:.3g} % of its peak or below since", "rate"
     )
-    decay = stretch.view.run.hyper_parameters.get("weight_decay")
-    if isinstance(decay, int | float) and not isinstance(decay, bool) and decay > 0 and value.max() > 0:
-        memory_steps = 1 / (float(np.median(value[value > 0])) * decay)
-        share = memory_steps / stretch.view.span_steps
-        state = "strong" if share < DECAY_SHARE else "usual"
-        yield Fact("weight decay", state, f"weight decay remembers {memory_steps:.3g} steps", "decay")
+
+
+def _decay(stretch: Stretch) -> Iterator[Fact]:
+    taken = decay_per_step(stretch.view)
+    if taken is not None:
+        state = "strong" if 1 / taken < DECAY_SHARE * stretch.view.span_steps else "usual"
+        yield Fact("weight decay", state, f"weight decay remembers {1 / taken:.3g} steps", "decay")
 
 
 def _schedule(stretch: Stretch) -> Iterator[Fact]:
@@ -121,6 +123,8 @@ def _weights(stretch: Stretch) -> Iterator[Fact]:
 
 def _clipping(stretch: Stretch) -> Iterator[Fact]:
     view = stretch.view
+    if is_adam(view.run):
+        return  # which divides by the size of the gradient, clipped or not
     clipped, before = view.recorded(tags.CLIPPED), view.recorded(tags.GRADIENT_NORM_BEFORE_CLIPPING)
     after = stretch.of(view.recorded(tags.GRADIENT_NORM))
     if len(stretch.of(clipped)) < FEWEST_RECORDS or len(after) < FEWEST_RECORDS:
@@ -142,5 +146,5 @@ def _epsilon(stretch: Stretch) -> Iterator[Fact]:
 
 
 LOOKS: tuple[Callable[[Stretch], Iterator[Fact]], ...] = (
-    *(_rate, _schedule, _updates, _direction, _noise, _weights, _clipping, _epsilon),
+    *(_rate, _decay, _schedule, _updates, _direction, _noise, _weights, _clipping, _epsilon),
 )

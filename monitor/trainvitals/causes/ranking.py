@@ -36,7 +36,7 @@ class _Candidate:
 
     Args:
         found: a rule found it; number: what a rule rules it out by. refuted: a fact alone rules it out.
-        marked: something speaks for it that is more than a hint.
+        marked: something speaks for it that is more than a hint, or nothing more can be asked for.
     """
 
     name: str
@@ -118,7 +118,7 @@ def _weighed(
         by_facts += max(weight, 0.0)
         candidate.score += min(weight, 0.0)
         candidate.refuted |= weight <= -STRONG and signature.shows_in_facts
-        candidate.marked |= weight >= CLEAR
+        candidate.marked |= weight >= CLEAR or (weight > 0 and signature.by_elimination)
         texts = candidate.speaks_for if weight > 0 else candidate.speaks_against
         # The strong fact is what the rule has looked at; of a found cause it would say the same again.
         if fact.text not in texts and not (candidate.found and weight >= STRONG):

@@ -121,3 +121,19 @@ def test_notes_and_accepted_findings_are_no_roots() -> None:
 
 def test_nothing_known_ranks_nothing() -> None:
     assert rank({}, [], {}) == ()
+
+
+def test_what_was_wrong_inside_before_comes_before_what_the_loss_did() -> None:
+    nan = replace(found("non-finite-loss", 0.99), code="LOS001", first_step=700)
+    start = replace(found("poor-initialisation", 0.9), code="UPD008", first_step=0)
+    assert [root.name for root in root_causes([nan, start])] == ["poor-initialisation", "non-finite-loss"]
+    late = replace(start, first_step=800)
+    assert [root.name for root in root_causes([nan, late])] == ["non-finite-loss", "poor-initialisation"]
+    slow_machine = replace(start, code="SYS001", name="input-bound")
+    assert [root.name for root in root_causes([nan, slow_machine])] == ["non-finite-loss", "input-bound"]
+
+
+def test_a_cause_of_two_findings_has_the_confidence_of_the_surer() -> None:
+    stuck = replace(found("plateau", 0.9), causes=(Cause("dead-units", 0.7, ("seen",)),))
+    again = replace(found("not-learning", 0.9), causes=(Cause("dead-units", 0.8, ("seen",)),))
+    assert [(root.name, root.confidence) for root in root_causes([stuck, again])] == [("dead-units", 0.8)]

@@ -109,6 +109,7 @@ class UnshuffledData(Rule[Order]):
         "vanishing-gradients",
         "dead-units",
         "exploding-gradients",
+        "representation-collapse",
         "gradient-noise-dominates",
         "learning-rate-too-high",
     )

@@ -16,6 +16,9 @@ from trainvitals.rules.updates.sizes import is_adam, update_sizes
 from trainvitals.rules.updates.small_updates import FEWEST, clipping, while_open
 from trainvitals.view import RunView
 
+WORTH_A_NUMBER = 0.005
+"""Of the loss; less is rounded to nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clipping:
@@ -159,11 +162,10 @@ class ClippingSaturated(Rule[Clipping]):
                     threshold=limits["largest_ratio"],
                 )
             )
-        got = (
-            f", and {loss.tag} has gained no more than {loss.gained:.0%}"
-            if stuck
-            else f"; {loss.tag} has gained {loss.gained:.0%} so far"
-        )
+        got = f"; {loss.tag} has gained {loss.gained:.0%} so far"
+        if stuck:
+            little = "nothing" if loss.gained < WORTH_A_NUMBER else f"no more than {loss.gained:.0%}"
+            got = f", and {loss.tag} has gained {little}"
         return [
             self.finding(
                 Severity.WARNING if severe else Severity.INFO,

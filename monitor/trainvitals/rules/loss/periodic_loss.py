@@ -72,7 +72,7 @@ class PeriodicLoss(Rule[LossPeriod | None]):
             "as much as is asked of the loss",
         ),
     )
-    absorbs = ("oscillating-loss", "loss-spikes", "not-learning", "bad-batches")
+    absorbs = ("oscillating-loss", "loss-spikes", "not-learning", "bad-batches", "diverging-loss")
     interventions = ("shuffle-data", "data-mixing")
 
     def measure(self, view: RunView) -> LossPeriod | NotEnough | None:

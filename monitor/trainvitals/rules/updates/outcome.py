@@ -66,8 +66,9 @@ class Outcome:
 
     def gain_against(self, limit: float) -> Evidence:
         """What it has gained, as evidence beside the share that it was held against."""
+        moved = f"gained {self.gained:.1%}" if self.gained >= 0 else f"risen by {-self.gained:.1%}"
         return Evidence(
-            f"{self.tag} has gained {self.gained:.1%} of its first level {self.start:.4g}",
+            f"{self.tag} has {moved} of its first level {self.start:.4g}",
             signal=self.tag,
             value=self.gained,
             threshold=limit,
