@@ -167,6 +167,9 @@ class VanishingGradients(Rule[GradientProfile]):
         late = gradients.value[known][int(LATE * known.sum()) :]
         level = row_medians(late.T)
         third = len(level) // 3
+        with np.errstate(over="ignore"):
+            # Behind layers without any gradient the share of the others is infinite, and rightly so.
+            relative = level / max(float(np.nanmedian(level[-third:])), np.finfo(np.float64).tiny)
         loss_tag, gained, progressing = _loss(view)
         return GradientProfile(
             layers=gradients.layers,
@@ -175,7 +178,7 @@ class VanishingGradients(Rule[GradientProfile]):
             step=gradients.step[known],
             share=share[known],
             strength=row_medians(gradients.value)[known],
-            level=level / max(float(np.nanmedian(level[-third:])), np.finfo(np.float64).tiny),
+            level=relative,
             growth=growth_with_depth(level),
             updates=early_updates(view, gradients),
             loss_tag=loss_tag,

@@ -63,6 +63,12 @@ def test_ordinary_networks_differ_by_some_decades_between_layers_but_not_in_orde
         assert findings(RULE, view_of(wobble(profile))) == []
 
 
+def test_layers_without_any_gradient_behind_enormous_ones_are_no_division_by_zero():
+    """Seen where a training had blown up: the warning of a division would reach whoever reads the log."""
+    profile = np.array([1e30, 1e30, 1e30, 1e30, 0.0, 0.0])
+    assert findings(RULE, view_of(np.broadcast_to(profile, (RECORDS, 6)))) == []
+
+
 def test_one_weak_layer_is_no_vanishing():
     profile = np.array([1e-5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0])
     assert findings(RULE, view_of(wobble(profile))) == []
