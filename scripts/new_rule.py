@@ -1,4 +1,4 @@
-"""Start a new rule: ``python scripts/new_rule.py GRD007 saturated-gates``.
+"""Start a new rule: ``python scripts/new_rule.py GRD907 saturated-gates``.
 
 Writes the rule's file with the headings of its page, its test, and its line in the registry, and says what to do next.
 """
@@ -89,7 +89,7 @@ Next:
   4. teach the fault to monitor/trainvitals/synth/faults.py, under the name {name}
   5. pytest {test}
      says what is still missing, one thing at a time
-  6. add `{name}` to CHANGELOG.md, then `make test`"""
+  6. add `{name}` to CHANGELOG.md, renew docs/recording.md (scripts/recording.py, needs torch), then `make test`"""
 
 
 class Existing(NamedTuple):
@@ -103,7 +103,7 @@ class Existing(NamedTuple):
 def main() -> None:
     """Check that code and name are free, then write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("code", help=f"a family ({', '.join(FAMILIES)}) and three digits, such as GRD007")
+    parser.add_argument("code", help=f"a family ({', '.join(FAMILIES)}) and three digits, such as GRD907")
     parser.add_argument("name", help="the problem, in kebab case, such as saturated-gates")
     arguments = parser.parse_args()
     complaint = refusal(arguments.code, arguments.name)

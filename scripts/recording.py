@@ -65,8 +65,8 @@ tenth step (`every=10`) is a *record*, at which the probes of a set of signals m
 default) or `full`, each of which has the one before in it. `signals=["light", "memory"]` picks sets and single probes
 by name. `layers=["encoder"]` keeps tags of their own to the layers whose name holds one of these patterns.
 
-What several optimizers have each of stands under `train/optimizer1/...`, what each process of a distributed training
-measured under `system/rank1/...`, the loss of a domain of the data (`log(domain="web", loss=...)`) under
+What is of the second of several optimizers stands under `train/optimizer1/...`, what each process of a distributed
+training measured under `system/rank1/...`, the loss of a domain of the data (`log(domain="web", loss=...)`) under
 `train/web/loss`, what was counted of it under `train/web/tokens`. Whatever else is logged stands under its name:
 `log(accuracy=...)` under `train/accuracy`, `log_validation("code", accuracy=...)` under `val/code/accuracy`.
 

@@ -26,11 +26,11 @@ NOT_OF_EVERY_TRAINING = frozenset(
     {
         *(tags.LOSS_SCALE, tags.SKIPPED_STEPS, tags.NON_FINITE_ORIGIN),
         *(tags.GRADIENT_NOISE_SCALE, tags.COMMUNICATION_TIME_S, tags.PARAMETER_CHECKSUM),
-        *(tags.ACCELERATOR_MEMORY_BYTES, tags.TOKEN_DIVERSITY),
+        *(tags.ACCELERATOR_MEMORY_BYTES, tags.TOKEN_DIVERSITY, tags.EVERY),
     }
 )
-"""What only trainings with a scaled loss, a broken step, micro-batches, several processes, an accelerator or token ids
-have."""
+"""What only trainings with a scaled loss, a broken step, micro-batches, several processes, an accelerator, token ids or
+a budget that does not suffice have."""
 
 
 @pytest.fixture(scope="module")
