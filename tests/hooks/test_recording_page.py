@@ -88,11 +88,16 @@ class Attending(torch.nn.Module):
         return self.inner(x) + torch.nn.functional.scaled_dot_product_attention(keys, keys, keys).mean((1, 2))
 
 
+def each_loss(model, batch):
+    return torch.nn.functional.cross_entropy(model(batch[0]), batch[1], reduction="none")
+
+
 @pytest.fixture(scope="module")
 def signals_of_a_watched_run(tmp_path_factory):
     model = Attending()
     optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
     with watching(model, optimizer, tmp_path_factory.mktemp("run"), every=2, signals="full") as vitals:
+        vitals.probe_set(next(iter(batches(1))), each_loss)
         for inputs, targets in batches(50):
             output = model(inputs)
             loss = torch.nn.functional.cross_entropy(output, targets)

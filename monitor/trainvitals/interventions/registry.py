@@ -15,6 +15,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("average_weights", "AverageWeights"),
     ("better_initialisation", "BetterInitialisation"),
     ("broadcast_weights", "BroadcastWeights"),
+    ("check_labels", "CheckLabels"),
     ("check_loss_inputs", "CheckLossInputs"),
     ("check_slow_device", "CheckSlowDevice"),
     ("check_wiring", "CheckWiring"),

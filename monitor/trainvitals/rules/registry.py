@@ -63,6 +63,7 @@ BUILT_IN: tuple[tuple[str, str], ...] = (
     ("data.unshuffled_data", "UnshuffledData"),
     ("data.starved_domain", "StarvedDomain"),
     ("data.bad_batches", "BadBatches"),
+    ("data.label_noise_floor", "LabelNoiseFloor"),
     ("data.unnormalised_inputs", "UnnormalisedInputs"),
     ("numerics.loss_scale_collapse", "LossScaleCollapse"),
     ("numerics.low_precision_overflow", "LowPrecisionOverflow"),

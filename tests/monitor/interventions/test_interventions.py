@@ -107,6 +107,7 @@ def test_the_registry_has_every_name_that_rules_may_use():
         "average-weights",
         "better-initialisation",
         "broadcast-weights",
+        "check-labels",
         "check-loss-inputs",
         "check-slow-device",
         "check-wiring",
