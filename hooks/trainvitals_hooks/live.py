@@ -126,7 +126,8 @@ class LiveDiagnosis:
         """The run goes on elsewhere, or from an earlier step: what was found of it before is void."""
         if self._companion is not None:
             self.switch_off()
-            self.due_at_s, self.findings, self._known = 0.0, (), ()
+            self.due_at_s = 0.0
+        self.findings, self._known, self.verdict, self.news = (), (), None, []
 
     def finish(self, step: int) -> str | None:
         """Wait for the last diagnosis, not for ever. The verdict, or why there is none; None where nobody looked."""

@@ -125,6 +125,38 @@ def test_an_end_without_an_answer_says_so(vitals, child, capsys, last):
     assert capsys.readouterr().err.splitlines()[-3:][0] == "trainvitals: no verdict: not within 10 s"
 
 
+def test_what_was_found_before_the_run_goes_back_is_void_and_told_nobody(tmp_path, children, model, optimizer):
+    called = []
+    settings = {"live": True, "on_finding": lambda *news: called.append(news)}
+    with watching(model, optimizer, tmp_path, **settings) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+        state = vitals.state_dict()
+        children[0].says = [OPENED, STANDING]
+        optimizer.step()
+        vitals.load_state_dict(state)
+        assert vitals.findings == ()
+        vitals.log(loss=1.0)
+        assert called == []
+        plain_steps(model, optimizer, vitals, 1)
+        children[1].last = [Final(1.0)]
+    assert called == []
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_findings_are_void_too_where_the_diagnosis_is_off(tmp_path, children, model, optimizer, capsys, ends):
+    with watching(model, optimizer, tmp_path, live=True) as vitals:
+        plain_steps(model, optimizer, vitals, 3)
+        state = vitals.state_dict()
+        children[0].says = [OPENED, STANDING]
+        children[0].end, children[0].refused = ("refused", True) if ends else (None, False)
+        plain_steps(model, optimizer, vitals, 1)
+        assert vitals.findings == (PLATEAU,)
+        vitals.load_state_dict(state)
+        assert vitals.findings == ()
+        plain_steps(model, optimizer, vitals, 2)
+    assert len(children) == (1 if ends else 2)
+
+
 def test_ignored_findings_reach_the_child(tmp_path, children, model, optimizer):
     for names, expected in (("plateau", ("plateau",)), (["LOS003", "generalisation"], ("LOS003", "generalisation"))):
         with watching(model, optimizer, tmp_path, live=True, ignore=names) as vitals:
