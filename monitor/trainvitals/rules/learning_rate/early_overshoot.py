@@ -7,14 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainvitals.model import Series
-from trainvitals.rules.rule import Threshold
+from trainvitals.model import Finding, Series
+from trainvitals.rules.activations.attention_collapse import AttentionCollapse
+from trainvitals.rules.rule import NotEnough, Threshold
 from trainvitals.rules.updates.outcome import EARLY_SHARE, Outcome, outcome_of
 from trainvitals.rules.updates.sizes import has_attention, is_adam, update_sizes
 from trainvitals.view import RunView
 
 WARMED_UP_FROM = 0.5
 """Of the highest early rate. A warm-up begins far below."""
+
+READS = (
+    *("learning_rate", "train_loss", "val_loss", "per_layer.update_ratio", "per_layer.weight_norm"),
+    *("per_layer.attention_entropy", "per_layer.attention_logit_max"),
+)
+"""All that is asked for here."""
 
 FAST_RECORDS = 3
 """Where no norms of the weights were logged, so many records in which they are remade must do."""
@@ -63,6 +70,7 @@ class EarlyOvershoot:
         outcome: what became of the loss; None with too few points.
         adam, attention: what kind of optimizer and network it is.
         warmed_up: the rate began far below its early peak; None where no rate was logged.
+        collapse: of the attention of a layer, in that tenth and for good; None where there is none.
         first_step: of the run.
     """
 
@@ -75,6 +83,7 @@ class EarlyOvershoot:
     adam: bool
     attention: bool
     warmed_up: bool | None
+    collapse: Finding | None
     first_step: int
 
     def remade(self, limits: Mapping[str, float]) -> bool:
@@ -99,7 +108,13 @@ class EarlyOvershoot:
     def for_want_of_warm_up(self, limits: Mapping[str, float]) -> bool:
         """Whether only the first steps were too large, in a training of the kind that needs a warm-up."""
         needs_one = self.adam and self.attention and self.warmed_up is False
-        return needs_one and limits[FASTEST_RATIO.name] <= self.ratio < 1.0 and self.blew_up(limits)
+        too_large = limits[FASTEST_RATIO.name] <= self.ratio < 1.0
+        return needs_one and too_large and (self.blew_up(limits) or self.collapsed(limits))
+
+    def collapsed(self, limits: Mapping[str, float]) -> bool:
+        """Whether weights that the first updates remade put out attention that rests on single places ever since."""
+        growth = limits.get(LARGEST_GROWTH.name, LARGEST_GROWTH.default)
+        return self.collapse is not None and self.growth >= growth
 
 
 def early_overshoot(view: RunView) -> EarlyOvershoot | None:
@@ -125,8 +140,16 @@ def early_overshoot(view: RunView) -> EarlyOvershoot | None:
         adam=is_adam(view.run) is True,
         attention=has_attention(sizes.all_layers),
         warmed_up=_warmed_up(view.learning_rate, first + EARLY_SHARE * view.span_steps),
+        collapse=_collapse(view, first + EARLY_SHARE * view.span_steps),
         first_step=first,
     )
+
+
+def _collapse(view: RunView, until: float) -> Finding | None:
+    rule = AttentionCollapse()
+    attention = rule.measure(view)
+    found = [] if isinstance(attention, NotEnough) else rule.judge(attention, rule.limits({}))
+    return next((each for each in found if each.begins_by is not None and each.begins_by <= until), None)
 
 
 def _warmed_up(rate: Series | None, until: float) -> bool | None:

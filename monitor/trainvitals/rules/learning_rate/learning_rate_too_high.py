@@ -14,6 +14,7 @@ from trainvitals.rules.learning_rate.early_overshoot import (
     FASTEST_RATIO,
     LARGEST_GROWTH,
     OVERWHELMING_GROWTH,
+    READS,
     EarlyOvershoot,
     early_overshoot,
 )
@@ -63,7 +64,8 @@ class LearningRateTooHigh(Rule[Overshoot]):
     it grows by `overwhelming_growth`, as under a warm-up, which keeps the ratio at 0.03 or more but below that. That
     alone is no finding. The loss must have been harmed: its running median rises above its first value by
     `blow_up_factor` and six standard deviations of its noise; or it gains less than `smallest_gain` from the first
-    twentieth of the run to the last, and from the second as well; or it ends in NaN.
+    twentieth of the run to the last, and from the second as well; or it ends in NaN. Attention that collapses in the
+    first tenth of the run, as `attention-collapse` has it, is harm too.
 
     Later: the logged rate grows by `smallest_jump` between two records to one and a half times its height so far, and
     nine in ten values of the loss since lie above nine in ten just before, at `smallest_rise` times the level or more,
@@ -90,7 +92,7 @@ class LearningRateTooHigh(Rule[Overshoot]):
     code = "LRS001"
     name = "learning-rate-too-high"
     summary = "The learning rate is so high that updates destroy more than they build."
-    reads = ("learning_rate", "train_loss", "val_loss", "per_layer.update_ratio", "per_layer.weight_norm")
+    reads = READS
     thresholds = (
         FASTEST_RATIO,
         LARGEST_GROWTH,
@@ -203,6 +205,8 @@ def _harm(early: EarlyOvershoot, limits: Mapping[str, float]) -> Evidence | None
             threshold=limits["blow_up_factor"] * loss.first,
             step=loss.early_peak_step,
         )
+    if early.collapse is not None and early.collapsed(limits):
+        return early.collapse.evidence[0]
     if max(loss.gained, loss.gained_since_settled) < limits["smallest_gain"]:
         return Evidence(
             f"{loss.tag} does not get below where it began: {loss.start:.4g} at first, {loss.end:.4g} at the end",

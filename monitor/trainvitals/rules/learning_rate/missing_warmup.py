@@ -9,10 +9,13 @@ from trainvitals.rules import logging_lines
 from trainvitals.rules.learning_rate.early_overshoot import (
     BLOW_UP_FACTOR,
     FASTEST_RATIO,
+    LARGEST_GROWTH,
+    READS,
     EarlyOvershoot,
     early_overshoot,
 )
 from trainvitals.rules.rule import NotEnough, Rule
+from trainvitals.rules.updates.outcome import Outcome
 from trainvitals.view import RunView
 
 
@@ -22,7 +25,8 @@ class MissingWarmup(Rule[EarlyOvershoot]):
     What it finds
     -------------
     A network with attention, trained with Adam or a relative, whose learning rate is high from the first step on,
-    whose first updates are a tenth of the weights or more, and whose loss blows up in the first steps.
+    whose first updates are a tenth of the weights or more, and whose loss blows up or whose attention collapses in the
+    first steps.
 
     Why it matters
     --------------
@@ -35,7 +39,8 @@ class MissingWarmup(Rule[EarlyOvershoot]):
     The first logged rate is at least half of the highest in the first tenth of the run; the median weight matrix is
     updated by `fastest_ratio` of its size or more, but less than its whole size; and the running median of the
     loss rises above its first value by `blow_up_factor` and six standard deviations of its noise within the first
-    tenth of its points. Attention is recognised by the names of the layers.
+    tenth of its points. Or the norms grow by `largest_growth` there, and a layer's attention collapses, as
+    `attention-collapse` has it. Attention is recognised by the names of the layers.
 
     False alarms
     ------------
@@ -57,8 +62,8 @@ class MissingWarmup(Rule[EarlyOvershoot]):
     code = "LRS004"
     name = "missing-warmup"
     summary = "A transformer under Adam begins at its full learning rate, and its first steps throw it off."
-    reads = ("learning_rate", "train_loss", "val_loss", "per_layer.update_ratio", "per_layer.weight_norm")
-    thresholds = (FASTEST_RATIO, BLOW_UP_FACTOR)
+    reads = READS
+    thresholds = (FASTEST_RATIO, BLOW_UP_FACTOR, LARGEST_GROWTH)
     absorbs = (
         "diverging-loss",
         "non-finite-loss",
@@ -91,13 +96,17 @@ class MissingWarmup(Rule[EarlyOvershoot]):
         loss = measurement.outcome
         if loss is None or not measurement.for_want_of_warm_up(limits):
             return []
-        high = limits[BLOW_UP_FACTOR.name] * loss.first
+        blew_up, collapse = measurement.blew_up(limits), measurement.collapse
+        harm = (
+            f"{loss.tag} rises from {loss.first:.3g} to {loss.early_peak:.3g} in the first steps"
+            if blew_up or collapse is None
+            else collapse.summary
+        )
         return [
             self.finding(
                 Severity.WARNING,
-                0.85,
-                f"the rate is high from the first step on, and {loss.tag} rises from {loss.first:.3g} to "
-                f"{loss.early_peak:.3g} in the first steps",
+                0.85 if blew_up else 0.75,
+                f"the rate is high from the first step on, and {harm}",
                 first_step=measurement.first_step,
                 last_step=loss.last_step,
                 evidence=(
@@ -109,14 +118,18 @@ class MissingWarmup(Rule[EarlyOvershoot]):
                         threshold=limits[FASTEST_RATIO.name],
                         step=measurement.ratio_step,
                     ),
-                    Evidence(
-                        f"{loss.tag} is {loss.early_peak:.4g} at step {loss.early_peak_step:,}, above its first value "
-                        f"{loss.first:.4g}",
-                        signal=loss.tag,
-                        value=loss.early_peak,
-                        threshold=high,
-                        step=loss.early_peak_step,
-                    ),
+                    *(() if not blew_up else (_rise(loss, limits),)),
+                    *(() if collapse is None else collapse.evidence),
                 ),
             )
         ]
+
+
+def _rise(loss: Outcome, limits: Mapping[str, float]) -> Evidence:
+    return Evidence(
+        f"{loss.tag} is {loss.early_peak:.4g} at step {loss.early_peak_step:,}, above its first value {loss.first:.4g}",
+        signal=loss.tag,
+        value=loss.early_peak,
+        threshold=limits[BLOW_UP_FACTOR.name] * loss.first,
+        step=loss.early_peak_step,
+    )

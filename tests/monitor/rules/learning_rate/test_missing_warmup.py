@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from tests.monitor.rules.updates.trainings import ADAM, FALLING, RECORDS, SGD, STEPS, training
+from tests.monitor.rules.updates.trainings import ADAM, FALLING, RECORDS, SGD, STEPS, noisy, training
 from tests.monitor.rules.views import findings, make_view
 
 from trainvitals import check_rule
@@ -12,7 +14,8 @@ from trainvitals.model import Severity
 from trainvitals.rules.learning_rate.learning_rate_too_high import LearningRateTooHigh
 from trainvitals.rules.learning_rate.missing_warmup import MissingWarmup
 from trainvitals.rules.rule import NotEnough
-from trainvitals.signals import Signals
+from trainvitals.signals import LayerTags, Signals
+from trainvitals.view import RunView
 
 RULE = MissingWarmup()
 TRANSFORMER = ("blocks.0.qkv.weight", "blocks.0.up.weight", "head.weight")
@@ -67,3 +70,46 @@ def test_without_updates_it_says_how_to_record_them():
     missing = RULE.measure(view)
     assert isinstance(missing, NotEnough)
     assert "watch" in missing.how
+
+
+def with_attention(entropy, **changes):
+    """A transformer whose loss falls, with the entropy and the largest logit of its one attention."""
+    view = thrown_off(**{"loss": noisy(1.8 + 0.5 * np.exp(-STEPS / 200)), **changes})
+    names = {"attention_entropy": entropy, "attention_logit_max": np.where(np.asarray(entropy) < 0.5, 300.0, 5.0)}
+    columns = {f"{kind}/blocks.0": (RECORDS, np.broadcast_to(value, RECORDS.shape)) for kind, value in names.items()}
+    series = {**view.run.series, **make_view(columns, Signals()).run.series}
+    per_layer = {kind: LayerTags(kind, ("blocks.0",), (f"{kind}/blocks.0",)) for kind in names}
+    signals = replace(view.signals, per_layer={**view.signals.per_layer, **per_layer})
+    return RunView(replace(view.run, series=series), signals)
+
+
+COLLAPSED = np.where(RECORDS < 20, 2.5, 0.05)
+
+
+def test_attention_that_collapses_in_the_first_steps_is_harm_though_the_loss_falls():
+    (finding,) = findings(RULE, with_attention(COLLAPSED))
+    assert finding.severity == "warning"
+    assert "attention" in finding.summary
+    assert findings(LearningRateTooHigh(), with_attention(COLLAPSED)) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"entropy": 2.5},
+        {"entropy": np.where(RECORDS < 400, 2.5, 0.05)},
+        {"entropy": COLLAPSED, "growth": np.where(RECORDS < 10, 1.0, 1.8)},
+        {"entropy": COLLAPSED, "ratio": 0.05},
+        {"entropy": COLLAPSED, "settings": SGD},
+    ],
+    ids=["spread", "later", "norms kept", "small updates", "sgd"],
+)
+def test_a_collapse_is_blamed_on_the_first_steps_only_where_they_remade_the_weights(changes):
+    assert findings(RULE, with_attention(**changes)) == []
+
+
+def test_after_a_warm_up_the_same_is_a_rate_that_is_too_high():
+    view = with_attention(COLLAPSED, rate=np.minimum(1e-3, 1e-5 * (RECORDS + 1)))
+    (finding,) = findings(LearningRateTooHigh(), view)
+    assert "attention_entropy/blocks.0" in finding.signals
+    assert findings(RULE, view) == []
