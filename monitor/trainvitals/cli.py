@@ -156,10 +156,18 @@ def rules() -> None:
 @cli.command()
 @click.argument("name", metavar="NAME|CODE")
 def explain(name: str) -> None:
-    """Print the page of a rule: what it finds, why it matters, how, false alarms, what to try, sources."""
-    from trainvitals.reporters.rules_report import print_page
+    """Print the page of a rule: what it finds, why it matters, how, false alarms, what to try, sources.
+
+    Causes that no rule finds by itself, such as labels-without-signal, have a shorter one.
+    """
+    from trainvitals.causes import causes_without_a_rule
+    from trainvitals.reporters.rules_report import print_cause, print_page
     from trainvitals.rules.registry import find_rule
 
+    cause = causes_without_a_rule().get(name.casefold())
+    if cause is not None:
+        _print(lambda console: print_cause(name.casefold(), cause, console), None)
+        return
     rule = find_rule(name)
     _print(lambda console: print_page(rule, console), None)
 

@@ -308,6 +308,14 @@ def test_explain_of_an_unknown_rule_names_the_closest(trainvitals: Trainvitals) 
     assert "did you mean plateau" in outcome.err
 
 
+def test_a_cause_that_no_rule_finds_can_be_explained_too(trainvitals: Trainvitals) -> None:
+    page = trainvitals("explain", "Labels-Without-Signal").out
+    assert "The targets do not depend on the inputs, so that a constant answer is best." in page
+    assert "loss level: start" in page
+    assert "never surer than 75 %" in page
+    assert "Train on one batch only" in page
+
+
 def test_help_and_import_load_nothing_heavy() -> None:
     code = (
         "import sys, trainvitals, trainvitals.cli\n"

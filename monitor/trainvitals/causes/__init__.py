@@ -8,6 +8,7 @@ from dataclasses import replace
 from trainvitals.absorption import ONSET_TOLERANCE
 from trainvitals.causes.facts import facts_of
 from trainvitals.causes.ranking import can_be_told, rank
+from trainvitals.causes.signature import Signature
 from trainvitals.causes.signatures import SIGNATURES
 from trainvitals.causes.stretch import Fact
 from trainvitals.model import (
@@ -21,6 +22,7 @@ from trainvitals.model import (
     Severity,
     Verdict,
 )
+from trainvitals.rules.registry import all_rules
 from trainvitals.view import RunView
 
 SYMPTOMS = ("plateau", "not-learning", "underfitting")
@@ -32,11 +34,17 @@ MECHANISMS = ("GRD", "ACT", "UPD", "LRS", "DAT", "NUM")
 STILL_IMPROVING = (Verdict.PROGRESSING, Verdict.SLOW)
 
 TO_LOG = {
-    "updates": "update_ratio of each layer",
-    "gradients": "grad_norm of each layer",
+    "updates": "update_ratio",
+    "gradients": "grad_norm",
     "activations": "activations",
 }
-"""By family of facts, the signals that tell most causes from each other."""
+"""By family of facts, the signals of each layer that tell most causes from each other."""
+
+
+def causes_without_a_rule() -> dict[str, Signature]:
+    """The causes that are only ranked beside others, by name."""
+    names = {rule.name for rule in all_rules()}
+    return {name: signature for name, signature in SIGNATURES.items() if name not in names}
 
 
 def explain_findings(
@@ -132,7 +140,7 @@ def _why_unknown(facts: Mapping[str, Fact], view: RunView) -> str:
         known += " and the learning rate"
     missing = [what for family, what in TO_LOG.items() if family not in {fact.family for fact in facts.values()}]
     return (
-        f"{WHY_UNKNOWN} from {known} alone; log {', '.join(missing)}, for example with "
+        f"{WHY_UNKNOWN} from {known} alone; log {', '.join(missing)} of each layer, for example with "
         "`vitals = trainvitals.watch(model, optimizer)`"
     )
 
@@ -151,4 +159,11 @@ def _against(view: RunView) -> tuple[str, ...]:
     return ()
 
 
-__all__ = ["SIGNATURES", "SYMPTOMS", "causes_of_slowness", "explain_findings", "root_causes"]
+__all__ = [
+    "SIGNATURES",
+    "SYMPTOMS",
+    "causes_of_slowness",
+    "causes_without_a_rule",
+    "explain_findings",
+    "root_causes",
+]

@@ -1,4 +1,4 @@
-"""The list of rules, and the page of one rule."""
+"""The list of rules, and the page of one rule, or of a cause that has no rule."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trainvitals.causes.signature import Signature
 from trainvitals.rules.rule import PAGE_HEADINGS, Rule
 
 
@@ -43,3 +44,22 @@ def print_page(rule: Rule[Any], console: Console) -> None:
         console.print(Text(f"Set them under [tool.trainvitals.rules.{rule.name}].", style="dim"), soft_wrap=True)
     console.print(Text("\nSuggestions, the best first", style="bold"))
     console.print(Text(", ".join(rule.interventions)), soft_wrap=True)
+
+
+def print_cause(name: str, signature: Signature, console: Console) -> None:
+    """What is known of a cause that no rule finds: it is ranked beside others where a training is stuck."""
+    console.print(Text(f"{name} (a cause of a training that is stuck; no rule finds it by itself)\n", style="bold"))
+    console.print(Text(f"{signature.mechanism[0].upper()}{signature.mechanism[1:]}."), soft_wrap=True)
+    for heading, sign in (("What speaks for it", 1), ("What speaks against it", -1)):
+        facts = [f"{fact}: {state}" for (fact, state), weight in signature.weights.items() if sign * weight > 0]
+        if facts:
+            console.print(Text(f"\n{heading}", style="bold"))
+            console.print(Text("; ".join(facts)), soft_wrap=True)
+    console.print(Text("\nHow sure it can be", style="bold"))
+    left_over = "It is what is left where no other cause has much for it. " if signature.by_elimination else ""
+    console.print(Text(f"{left_over}From a log alone never surer than {100 * signature.surest:.0f} %."), soft_wrap=True)
+    console.print(Text("\nWhat would decide", style="bold"))
+    console.print(Text(f"{signature.would_decide[0].upper()}{signature.would_decide[1:]}."), soft_wrap=True)
+    if signature.to_try:
+        console.print(Text("\nSuggestions, the best first", style="bold"))
+        console.print(Text(", ".join(signature.to_try)), soft_wrap=True)

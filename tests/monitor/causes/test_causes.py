@@ -36,7 +36,9 @@ def test_from_the_loss_alone_no_cause_is_named_and_what_to_log_is() -> None:
     (symptom,) = explain_findings([found("plateau")], view(), {})
     assert symptom.causes == ()
     assert symptom.unexplained is not None
-    assert symptom.unexplained.startswith("why cannot be told from the loss alone; log update_ratio of each layer, ")
+    assert symptom.unexplained.startswith(
+        "why cannot be told from the loss alone; log update_ratio, grad_norm, activations of "
+    )
 
 
 def test_one_signal_beside_the_loss_is_not_enough() -> None:
