@@ -41,7 +41,7 @@ class Schedule:
 
     @property
     def plan(self) -> list[int]:
-        """Interval, first and last but one of the steps asked for: what ``follow`` needs."""
+        """Interval, first of the steps asked for, and the first after them: what ``follow`` needs."""
         return [self.every, self._asked.start, self._asked.stop]
 
     def follow(self, every: int, first: int, stop: int) -> None:

@@ -39,13 +39,12 @@ class Lost:
     """A suite that gets worse, and another that gets better meanwhile.
 
     Args:
-        suite, tag: what gets worse. turn: its logarithm, from the best on.
+        tag: what gets worse. turn: its logarithm, from the best on.
         best_step, end_step: where it turned, and the end.
         best, end: levels of the loss.
         other_tag: what gets better. other_before, other_now: its levels over the same stretch.
     """
 
-    suite: str
     tag: str
     turn: TurningPoint
     best_step: int
@@ -189,7 +188,7 @@ def _lost(loss: LossCurve, suites: list[LossCurve]) -> Lost | None:
     other, (before, now) = min(fell, key=lambda each: each[1][1] / each[1][0])
     best, end = float(np.exp(turn.best_level)), float(np.exp(turn.end_level))
     end_step = int(loss.curve.step[-1])
-    return Lost(loss.suite, loss.tag, turn, best_step, end_step, best, end, other.tag, before, now)
+    return Lost(loss.tag, turn, best_step, end_step, best, end, other.tag, before, now)
 
 
 def _fall(curve: Series, since_step: int) -> tuple[float, float] | None:
