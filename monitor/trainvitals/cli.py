@@ -102,7 +102,8 @@ def follow(path: str, interval: float, until_idle: float | None, **told: Any) ->
 @click.option("--select", metavar="NAME|CODE|FAMILY", multiple=True, help="Only these rules. Repeatable.")
 @click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
 def compare(before: str, after: str, output_format: str, output: str | None, **told: Any) -> None:
-    """Compare two runs: what became of each finding, since which step the curves differ, what was set differently.
+    """Compare two runs: what became of each finding and of what was promised to help, since which step the curves
+    differ, what was set differently.
 
     Exit status: 0 done; 2 bad usage, or one of the two is not readable as one run.
     """

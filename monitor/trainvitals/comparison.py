@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,39 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals.config import Config
-from trainvitals.engine import NOTHING_TO_JUDGE, diagnose
-from trainvitals.identity import Level, likeness, unanswered
+from trainvitals.engine import diagnose
 from trainvitals.maths.curve_difference import CurveDifference, curve_difference
-from trainvitals.model import Diagnosis, Finding, Run, Status
+from trainvitals.model import Diagnosis, FindingOutcome, Run
+from trainvitals.outcomes import outcomes
 from trainvitals.signals import understand
+from trainvitals.verification import Course, beyond_seed
 from trainvitals.view import LossCurve, RunView
 
-Outcome = Literal["resolved", "unchanged", "better", "worse", "new", "unknown"]
 Setting = float | str | bool
-
-
-@dataclass(frozen=True, slots=True)
-class FindingOutcome:
-    """What became of one finding.
-
-    Args:
-        outcome: ``resolved`` it is not found any more, although it could have been; ``unknown`` it is not found, but
-            that says nothing; ``new`` it was not found before; else by severity, then by likelihood in words.
-        before, after: the finding in each run; None where it was not found.
-        why: for ``unknown``, why it cannot be told.
-    """
-
-    outcome: Outcome
-    before: Finding | None
-    after: Finding | None
-    why: str | None = None
-
-    @property
-    def finding(self) -> Finding:
-        """The newer of the two."""
-        found = self.after or self.before
-        assert found is not None
-        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +36,11 @@ class LossOutcome:
     tag_before: str
     tag_after: str
     difference: CurveDifference | None
+
+    @property
+    def beyond_seed(self) -> bool:
+        """Whether both end further apart than two seeds of one healthy training do."""
+        return self.difference is not None and beyond_seed(self.difference.before, self.difference.after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +61,8 @@ class Comparison:
         findings: what became of each, the worst outcome first.
         losses: those that both runs have.
         settings: hyper-parameters that differ, by name.
+        same_start: whether both begin with the same loss to the last digit, or the second goes on where the first was;
+            else another seed alone may make them differ.
     """
 
     before: Diagnosis
@@ -87,9 +70,7 @@ class Comparison:
     findings: tuple[FindingOutcome, ...]
     losses: tuple[LossOutcome, ...]
     settings: tuple[SettingChange, ...]
-
-
-_WORST_FIRST: tuple[Outcome, ...] = ("new", "worse", "unchanged", "unknown", "better", "resolved")
+    same_start: bool = False
 
 
 def compare(before: Run, after: Run, config: Config | None = None) -> Comparison:
@@ -103,51 +84,11 @@ def compare(before: Run, after: Run, config: Config | None = None) -> Comparison
     """
     config = config or Config()
     then, now = diagnose(before, config), diagnose(after, config)
-    outcomes = sorted(_outcomes(then, now), key=lambda each: _WORST_FIRST.index(each.outcome))
     views = [RunView(run, understand(run, config.signals)) for run in (before, after)]
-    return Comparison(then, now, tuple(outcomes), tuple(_losses(*views)), tuple(_settings(before, after)))
-
-
-def _outcomes(before: Diagnosis, after: Diagnosis) -> Iterator[FindingOutcome]:
-    left = _judged(after)
-    for finding in _judged(before):
-        same = _same(finding, left)
-        if same is None:
-            why = _why_unknown(finding, after)
-            yield FindingOutcome("resolved" if why is None else "unknown", finding, None, why)
-            continue
-        left.remove(same)
-        old, new = Level.of(finding), Level.of(same)
-        yield FindingOutcome("unchanged" if old == new else "worse" if new > old else "better", finding, same)
-    for finding in left:
-        yield FindingOutcome("new", None, finding)
-
-
-def _judged(diagnosis: Diagnosis) -> list[Finding]:
-    return [finding for finding in diagnosis.open_findings if finding.name != NOTHING_TO_JUDGE]
-
-
-def _same(finding: Finding, others: Sequence[Finding]) -> Finding | None:
-    """The finding of the same rule that is about the same things; the only one counts, since tags may be renamed."""
-    namesakes = [other for other in others if other.name == finding.name]
-    return max(namesakes, key=lambda other: likeness(finding, other), default=None)
-
-
-def _why_unknown(finding: Finding, after: Diagnosis) -> str | None:
-    """Why the absence of a finding says nothing; None where it says that it is resolved."""
-    explained_by = next((other.name for other in after.findings if finding.name in other.consequences), None)
-    if explained_by is not None:
-        return f"{explained_by} hides it"
-    missing = next((rule.missing for rule in after.not_assessed if rule.name == finding.name), None)
-    if missing is not None:
-        return f"not logged: {', '.join(missing)}"
-    if finding.name in unanswered(after):
-        return "its rule failed"
-    if after.status is Status.UNDETERMINED:
-        return "too little to judge"
-    if finding.first_step is not None and (after.last_step is None or after.last_step <= finding.first_step):
-        return f"the run ends before step {finding.first_step:,}"
-    return None
+    losses = tuple(_losses(*views))
+    course = Course(before, after, {loss.tag_before: loss.tag_after for loss in losses})
+    settings = tuple(_settings(before, after))
+    return Comparison(then, now, outcomes(then, now, course), losses, settings, course.same_start)
 
 
 def _losses(before: RunView, after: RunView) -> Iterator[LossOutcome]:

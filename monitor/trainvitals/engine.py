@@ -10,7 +10,9 @@ from trainvitals.absorption import absorb
 from trainvitals.causes import SIGNATURES, causes_of_slowness, explain_findings, root_causes
 from trainvitals.config import Config
 from trainvitals.errors import ConfigError
+from trainvitals.identity import NOTHING_TO_JUDGE
 from trainvitals.interventions.registry import all_interventions
+from trainvitals.marked_changes import marked_changes
 from trainvitals.model import (
     Diagnosis,
     Evidence,
@@ -28,21 +30,23 @@ from trainvitals.rules.rule import NotEnough, Rule
 from trainvitals.signals import understand
 from trainvitals.view import RunView
 
-# The finding that says a run holds too little for any verdict, a healthy one included.
-NOTHING_TO_JUDGE = "nothing-to-judge"
-
 
 def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
     """What is wrong with a run, since when, why, how sure, what could not be judged, and what to try.
 
     The same run and settings give the same diagnosis, whatever the order of tags and rules. A rule that raises
-    becomes a problem of the diagnosis; the others still run.
+    becomes a problem of the diagnosis; the others still run. What an intervention marked in the run has done is judged
+    by diagnosing the parts before and after it.
 
     Raises:
         ConfigError: the settings name a tag, a rule or a threshold that does not exist.
     """
     config = config or Config()
     check_settings(config)
+    return replace(_diagnosis(run, config), changes=marked_changes(run, lambda part: _diagnosis(part, config)))
+
+
+def _diagnosis(run: Run, config: Config) -> Diagnosis:
     signals = understand(run, config.signals)
     view = RunView(run, signals)
     rules = select_rules(config.select)

@@ -7,6 +7,9 @@ from typing import NamedTuple
 from trainvitals.model import Diagnosis, Finding
 from trainvitals.model.verdict import CERTAIN_FROM, VERY_LIKELY_FROM
 
+NOTHING_TO_JUDGE = "nothing-to-judge"
+"""The finding that says a run holds too little for any verdict, a healthy one included."""
+
 
 class Level(NamedTuple):
     """How bad, then how sure: the rank of the severity, and that of the word for the confidence."""

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from trainvitals.engine import NOTHING_TO_JUDGE
-from trainvitals.identity import Level, likeness, unanswered
+from trainvitals.identity import NOTHING_TO_JUDGE, Level, likeness, unanswered
 from trainvitals.model import Diagnosis, Finding, Severity
 
 ChangeKind = Literal["opened", "worsened", "resolved"]

@@ -16,6 +16,7 @@ from trainvitals.model.finding import (
     Undo,
     Verify,
 )
+from trainvitals.model.outcome import FindingOutcome, MarkedChange, Moved, Outcome, Verified
 from trainvitals.model.run import Marker, Problem, Restart, Run
 from trainvitals.model.series import FloatArray, HistogramSeries, LayerSeries, Series, StepArray
 from trainvitals.model.verdict import Progress, Reason, Severity, Status, Verdict, likelihood_in_words
@@ -29,11 +30,15 @@ __all__ = [
     "Dialect",
     "Evidence",
     "Finding",
+    "FindingOutcome",
     "FloatArray",
     "HistogramSeries",
     "LayerSeries",
+    "MarkedChange",
     "Marker",
+    "Moved",
     "NotAssessed",
+    "Outcome",
     "Problem",
     "Progress",
     "Reason",
@@ -48,6 +53,7 @@ __all__ = [
     "Suggestion",
     "Undo",
     "Verdict",
+    "Verified",
     "Verify",
     "likelihood_in_words",
 ]

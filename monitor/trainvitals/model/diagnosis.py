@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from trainvitals.model.finding import Finding
+from trainvitals.model.outcome import MarkedChange
 from trainvitals.model.run import Problem
 from trainvitals.model.verdict import Progress, Status
 
@@ -56,6 +57,7 @@ class Diagnosis:
     root_causes: tuple[RootCause, ...] = ()
     not_assessed: tuple[NotAssessed, ...] = ()
     problems: tuple[Problem, ...] = ()
+    changes: tuple[MarkedChange, ...] = ()
 
     @property
     def open_findings(self) -> tuple[Finding, ...]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from trainvitals.comparison import Comparison, FindingOutcome, LossOutcome, Outcome, Setting
-from trainvitals.model import Diagnosis
+from trainvitals.comparison import Comparison, LossOutcome, Setting
+from trainvitals.model import Diagnosis, FindingOutcome, Outcome
 from trainvitals.reporters import wording
 from trainvitals.reporters.run_block import STATUS_STYLES
 from trainvitals.reporters.visible import visible
@@ -18,7 +18,7 @@ SETTINGS_SHOWN = 12
 LONGEST_SETTING = 40
 INDENT = "  "
 
-_STYLES: dict[Outcome, str] = {
+OUTCOME_STYLES: dict[Outcome, str] = {
     "new": "red",
     "worse": "red",
     "unchanged": "yellow",
@@ -26,6 +26,9 @@ _STYLES: dict[Outcome, str] = {
     "better": "green",
     "resolved": "green",
 }
+
+
+ANOTHER_START = "they begin differently: another seed alone may do as much as a factor of two; compare with one seed"
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -40,15 +43,17 @@ def _lines(comparison: Comparison) -> Iterator[Text]:
     yield Text("FINDINGS", style="bold")
     for outcome in comparison.findings:
         yield _finding(outcome)
+        for detail in wording.outcome_details(outcome):
+            yield Text(f"{INDENT}{' ' * 10}{detail}", style="dim")
     if not comparison.findings:
         yield Text(f"{INDENT}none in either run")
     yield Text("CURVES", style="bold")
     for loss in comparison.losses:
-        yield Text(f"{INDENT}{_loss(loss)}")
+        yield Text(f"{INDENT}{_loss(loss, same_start=comparison.same_start)}")
     if not comparison.losses:
         yield Text(f"{INDENT}the runs have no loss in common", style="dim")
-    if any(loss.difference is not None and loss.difference.since_step is not None for loss in comparison.losses):
-        yield Text(f"{INDENT}with one run each, another random seed alone may differ as much", style="dim")
+    if not comparison.same_start and comparison.losses:
+        yield Text(f"{INDENT}{ANOTHER_START}", style="dim")
     yield Text("SETTINGS", style="bold")
     yield from _settings(comparison)
 
@@ -65,7 +70,7 @@ def _head(word: str, diagnosis: Diagnosis) -> Text:
 
 def _finding(outcome: FindingOutcome) -> Text:
     line = Text(INDENT)
-    line.append(f"{outcome.outcome:<10}", style=_STYLES[outcome.outcome])
+    line.append(f"{outcome.outcome:<10}", style=OUTCOME_STYLES[outcome.outcome])
     line.append(f"{outcome.finding.severity:<8} {wording.finding_headline(outcome.finding)}")
     if outcome.why is not None:
         line.append(f": {visible(outcome.why)}", style="dim")
@@ -74,7 +79,7 @@ def _finding(outcome: FindingOutcome) -> Text:
     return line
 
 
-def _loss(loss: LossOutcome) -> str:
+def _loss(loss: LossOutcome, *, same_start: bool) -> str:
     suite = f" {visible(loss.suite)}" if loss.suite else ""
     name = f"{'training' if loss.split == 'train' else 'validation'} loss{suite}"
     difference = loss.difference
@@ -85,6 +90,8 @@ def _loss(loss: LossOutcome) -> str:
         levels += f" ({_ratio(difference.after / difference.before)})"
     if difference.since_step is None:
         return f"{name}: no lasting difference beyond the noise; {levels} where both end"
+    if not same_start and not loss.beyond_seed:
+        return f"{name}: no difference beyond what another seed does; {levels} where both end"
     side = "lower" if difference.after < difference.before else "higher"
     return f"{name}: {side} from about step {wording.step(difference.since_step)} on; {levels} where both end"
 

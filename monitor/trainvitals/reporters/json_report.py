@@ -10,7 +10,20 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from trainvitals import __version__
-from trainvitals.model import Cause, Diagnosis, Evidence, Finding, NotAssessed, Problem, Progress, Suggestion
+from trainvitals.maths.level_change import LevelChange
+from trainvitals.model import (
+    Cause,
+    Diagnosis,
+    Evidence,
+    Finding,
+    FindingOutcome,
+    MarkedChange,
+    NotAssessed,
+    Problem,
+    Progress,
+    Suggestion,
+    Verified,
+)
 
 if TYPE_CHECKING:
     from trainvitals.comparison import Comparison
@@ -32,15 +45,7 @@ def to_document(diagnoses: Iterable[Diagnosis]) -> dict[str, Any]:
 
 def render_comparison(comparison: Comparison) -> str:
     """Two runs side by side as one JSON document that ends in a newline."""
-    findings = [
-        {
-            "outcome": each.outcome,
-            "why": each.why,
-            "before": None if each.before is None else finding_document(each.before),
-            "after": None if each.after is None else finding_document(each.after),
-        }
-        for each in comparison.findings
-    ]
+    findings = [_outcome(each) for each in comparison.findings]
     losses = [
         {
             "split": loss.split,
@@ -48,6 +53,7 @@ def render_comparison(comparison: Comparison) -> str:
             "tag_before": loss.tag_before,
             "tag_after": loss.tag_after,
             "difference": None if loss.difference is None else asdict(loss.difference),
+            "beyond_seed": comparison.same_start or loss.beyond_seed,
         }
         for loss in comparison.losses
     ]
@@ -59,6 +65,7 @@ def render_comparison(comparison: Comparison) -> str:
         "findings": findings,
         "losses": losses,
         "settings": [asdict(change) for change in comparison.settings],
+        "same_start": comparison.same_start,
     }
     return json.dumps(finite(document), indent=2, allow_nan=False, ensure_ascii=True) + "\n"
 
@@ -92,7 +99,44 @@ def _run(diagnosis: Diagnosis) -> dict[str, Any]:
         "root_causes": [{"name": cause.name, "confidence": cause.confidence} for cause in diagnosis.root_causes],
         "not_assessed": [_not_assessed(rule) for rule in diagnosis.not_assessed],
         "problems": [_problem(problem) for problem in diagnosis.problems],
+        "changes": [_change(change) for change in diagnosis.changes],
     }
+
+
+def _change(change: MarkedChange) -> dict[str, Any]:
+    return {
+        "step": change.marker.step,
+        "details": {name: str(value) for name, value in change.marker.details.items()},
+        "findings": [_outcome(each) for each in change.findings],
+    }
+
+
+def _outcome(each: FindingOutcome) -> dict[str, Any]:
+    moved = each.moved
+    return {
+        "outcome": each.outcome,
+        "why": each.why,
+        "before": None if each.before is None else finding_document(each.before),
+        "after": None if each.after is None else finding_document(each.after),
+        "moved": None if moved is None else {"signal": moved.signal, "change": _level_change(moved.change)},
+        "verified": [_verified(verified) for verified in each.verified],
+    }
+
+
+def _verified(verified: Verified) -> dict[str, Any]:
+    return {
+        "verify": asdict(verified.verify),
+        "interventions": list(verified.suggestions),
+        "held": verified.held,
+        "change": _level_change(verified.change),
+        "why": verified.why,
+    }
+
+
+def _level_change(change: LevelChange | None) -> dict[str, float] | None:
+    if change is None:
+        return None
+    return {"before": change.before, "after": change.after, "low": change.low, "high": change.high}
 
 
 def _progress(progress: Progress) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TypeVar
@@ -29,6 +30,9 @@ NOT_JUDGED_SHOWN = 2
 MISSING_SHOWN = 4
 PROBLEMS_SHOWN = 3
 LAYERS_SHOWN = 4
+OUTCOMES_SHOWN = 3
+# Code of the first suggestion that is short enough to stand beside it.
+CODE_LINES_SHOWN = 8
 # Closer than this, the right-hand column would read as part of the line; then it is left out.
 SMALLEST_GAP = 2
 
@@ -59,6 +63,7 @@ class RunBlock:
         else:
             yield from self._causes(self.diagnosis.progress.causes)
         yield from self._others()
+        yield from self._changes()
         yield from self._accepted()
         if self.worst is not None and (self.worst.severity is not Severity.ERROR or self._is_symptom(self.worst)):
             yield from self._continuation()
@@ -140,9 +145,12 @@ class RunBlock:
         yield from self._paragraph("TRY", suggestion.summary, style="bold")
         yield from self._paragraph("", f"{'expect':<9}{suggestion.expected}", hanging=9)
         yield from self._paragraph("", f"{'risk':<9}{suggestion.risk}", hanging=9)
-        if self.verbose:
-            for code_line in suggestion.how.splitlines():
-                yield Text(f"{INDENT}{' ' * LABEL_WIDTH}    {visible(code_line)}", style="cyan")
+        code = suggestion.how.splitlines()
+        if not self.verbose and len(code) > CODE_LINES_SHOWN:
+            yield from self._paragraph("", f"{'code':<9}{len(code)} lines: --verbose", style="dim")
+            return
+        for code_line in code:
+            yield Text(f"{INDENT}{' ' * LABEL_WIDTH}    {visible(code_line)}".rstrip(), style="cyan")
 
     def _others(self) -> Iterator[Text]:
         shown_above = (self.worst, self._headline_finding)
@@ -160,6 +168,21 @@ class RunBlock:
             else:
                 yield from self._paragraph(label, f"{wording.finding_headline(finding)}: {finding.summary}")
         yield from self._more(others, ALSO_SHOWN)
+
+    def _changes(self) -> Iterator[Text]:
+        """What became of the findings since a change that was marked in the run."""
+        for change in self.diagnosis.changes:
+            told = ", ".join(f"{value}" for value in change.marker.details.values()) or change.marker.kind
+            head = f"at step {wording.step(change.marker.step)}: {visible(told, longest=80)}"
+            yield from self._paragraph("CHANGED", head)
+            serious = [each for each in change.findings if each.finding.severity is not Severity.INFO]
+            for outcome in self._some(serious or change.findings, OUTCOMES_SHOWN):
+                why = "" if outcome.why is None else f" ({outcome.why})"
+                details = "; ".join(itertools.islice(wording.outcome_details(outcome), 1))
+                text = f"{outcome.finding.name} {outcome.outcome}{why}"
+                yield from self._paragraph("", f"{text}; {details}" if details else text, hanging=2)
+            if not change.findings:
+                yield from self._paragraph("", "nothing was found before it, and nothing since")
 
     def _accepted(self) -> Iterator[Text]:
         accepted = [finding for finding in self.diagnosis.findings if finding.state == "accepted"]

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import floor, isfinite, log10
 
+from trainvitals.maths.level_change import LevelChange
 from trainvitals.model import (
     LIKELIER_THAN_NOT,
     Cause,
     Diagnosis,
     Finding,
+    FindingOutcome,
     Progress,
     Reason,
     Severity,
     Status,
     Verdict,
+    Verified,
     likelihood_in_words,
 )
 from trainvitals.reporters.visible import visible
@@ -32,6 +36,9 @@ _REASON_WORDS = {
     Reason.NOISE_LIMITED: "the noise hides it",
     Reason.TOO_FEW_POINTS: "too few points",
 }
+
+# Promises of one finding; the first belongs to the first suggestion.
+PROMISES_SHOWN = 2
 
 # A promise of when there will be enough points rests on the noise seen so far; further out it is a guess.
 FARTHEST_OUTLOOK = 20
@@ -94,6 +101,35 @@ def _needed(diagnosis: Diagnosis) -> str:
     every_steps = (diagnosis.last_step - diagnosis.first_step) / (progress.points - 1)
     until = diagnosis.first_step + round(every_steps * (progress.points_needed - 1))
     return f"{needed} (every {number(round(every_steps, 1))} steps: until step {step(until)})"
+
+
+def moved(signal: str, change: LevelChange) -> str:
+    """``train/loss 2.31 → 2.1 (-0.21 ± 0.01)``."""
+    levels = f"{number(change.before)} → {number(change.after)}"
+    return f"{visible(signal, longest=60)} {levels} ({_with_half_width(change.change, change.half_width)})"
+
+
+def promise(verified: Verified) -> str:
+    """``train/loss down by 0.023: held, 2.31 → 2.1 (-0.21 ± 0.01)``."""
+    verify = verified.verify
+    wanted = "finite" if verify.direction == "finite" else f"{verify.direction} by {number(verify.size)}"
+    outcome = "held" if verified.held else "did not hold" if verified.held is False else f"cannot tell: {verified.why}"
+    if verified.change is not None:
+        change = verified.change
+        levels = f"{number(change.before)} → {number(change.after)}"
+        outcome += f", {levels} ({_with_half_width(change.change, change.half_width)})"
+    return f"{visible(verify.signal, longest=60)} {wanted}: {outcome}"
+
+
+def outcome_details(outcome: FindingOutcome) -> Iterator[str]:
+    """How the signal has moved that the finding rests on, and what became of the first promises."""
+    if outcome.finding.severity is Severity.INFO:
+        return
+    promised = {verified.verify.signal for verified in outcome.verified[:PROMISES_SHOWN] if verified.change is not None}
+    if outcome.moved is not None and outcome.moved.change is not None and outcome.moved.signal not in promised:
+        yield moved(outcome.moved.signal, outcome.moved.change)
+    for verified in outcome.verified[:PROMISES_SHOWN]:
+        yield promise(verified)
 
 
 def progress_word(progress: Progress) -> str:

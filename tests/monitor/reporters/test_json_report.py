@@ -20,7 +20,7 @@ FROZEN: dict[str, Any] = {
     "document": {"schema", "version", "runs"},
     "run": {
         *("id", "path", "name", "format", "first_step", "last_step", "points", "status", "signals", "progress"),
-        *("findings", "root_causes", "not_assessed", "problems"),
+        *("findings", "root_causes", "not_assessed", "problems", "changes"),
     },
     "signals": {"train_loss", "val_loss", "learning_rate", "per_layer"},
     "progress": {

@@ -15,7 +15,22 @@ import pytest
 from rich.console import Console
 from tests.monitor.reporters.diagnoses import HEALTHY, PLATEAU, SICK, UNDETERMINED, forty
 
-from trainvitals.model import Cause, Diagnosis, Evidence, Finding, NotAssessed, Problem, Severity, Verdict
+from trainvitals.maths.level_change import LevelChange
+from trainvitals.model import (
+    Cause,
+    Diagnosis,
+    Evidence,
+    Finding,
+    FindingOutcome,
+    MarkedChange,
+    Marker,
+    NotAssessed,
+    Problem,
+    Severity,
+    Verdict,
+    Verified,
+    Verify,
+)
 from trainvitals.reporters.text_report import print_text
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -79,6 +94,27 @@ def test_a_finding_that_is_the_cause_of_the_worst_is_not_told_twice() -> None:
     run = replace(SICK, findings=(PLATEAU, cause))
     assert "ALSO" not in rendered([run])
     assert "ALSO   vanishing-gradients since" in rendered([run], verbose=True)
+
+
+def test_code_of_the_first_suggestion_is_shown_where_it_is_short() -> None:
+    (first, *_) = PLATEAU.interventions
+    text = rendered([replace(SICK, findings=(replace(PLATEAU, interventions=(first,)),))])
+    assert first.how.splitlines()[0] in text
+    long = replace(first, how="\n".join(f"line_{number} = 1" for number in range(20)))
+    text = rendered([replace(SICK, findings=(replace(PLATEAU, interventions=(long,)),))])
+    assert "line_0" not in text
+    assert "20 lines: --verbose" in text
+
+
+def test_what_became_of_a_marked_change_is_told() -> None:
+    held = Verified(
+        Verify("train/loss", "down", 0.02, 200), ("lower-learning-rate",), True, LevelChange(2.3, 2.1, 0.01)
+    )
+    outcome = FindingOutcome("resolved", replace(PLATEAU, severity=Severity.WARNING), None, verified=(held,))
+    change = MarkedChange(Marker(3000, "intervention", {"name": "lower-learning-rate"}), (outcome,))
+    text = rendered([replace(HEALTHY, changes=(change,))])
+    assert "CHANGED  at step 3,000: lower-learning-rate" in text
+    assert "plateau resolved; train/loss down by 0.02: held, 2.3 → 2.1 (-0.20 ± 0.01)" in text
 
 
 def test_further_findings_are_named_after_the_worst() -> None:

@@ -78,7 +78,8 @@ class DeadUnits(Rule[Deaths]):
 
     What to try
     -----------
-    Recycle dead units; lower the rate or warm it up for longer, so that they do not die again; leaky activations.
+    Recycle dead units, or go back to before they died; lower the rate or warm it up for longer, so that they do not die
+    again; leaky activations.
 
     Sources
     -------
@@ -119,6 +120,7 @@ class DeadUnits(Rule[Deaths]):
     )
     interventions = (
         "recycle-units",
+        "restore-checkpoint",
         "lower-learning-rate",
         "longer-warmup",
         "other-activation",

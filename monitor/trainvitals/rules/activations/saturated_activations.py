@@ -64,7 +64,8 @@ class SaturatedActivations(Rule[Saturations]):
 
     What to try
     -----------
-    A norm in front of the activation; smaller initial weights; a lower rate; an activation that does not saturate.
+    Where it began on the way, back to before it; a norm in front of the activation; smaller initial weights; a lower
+    rate; an activation that does not saturate.
 
     Sources
     -------
@@ -95,7 +96,13 @@ class SaturatedActivations(Rule[Saturations]):
         *("overfitting", "representation-collapse", "updates-too-small", "learning-rate-too-low", "capacity-limit"),
         *("underfitting", "activation-growth"),
     )
-    interventions = ("normalise-layers", "better-initialisation", "lower-learning-rate", "other-activation")
+    interventions = (
+        "restore-checkpoint",
+        "normalise-layers",
+        "better-initialisation",
+        "lower-learning-rate",
+        "other-activation",
+    )
 
     def measure(self, view: RunView) -> Saturations | NotEnough:
         everything = view.layers("activation_std")

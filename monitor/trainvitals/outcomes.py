@@ -1,0 +1,81 @@
+"""What became of each finding, from one diagnosis to another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainvitals.identity import NOTHING_TO_JUDGE, Level, likeness, unanswered
+from trainvitals.model import Diagnosis, Finding, FindingOutcome, Outcome, Severity, Status
+from trainvitals.verification import Course
+
+WORST_FIRST: tuple[Outcome, ...] = ("new", "worse", "unchanged", "unknown", "better", "resolved")
+
+ONLY_A_NOTE = "only a note, which another seed alone may bring or take"
+
+LONG_ENOUGH = 0.1
+"""Of what came before a change: what is not found again within less may only not have shown yet."""
+
+
+def outcomes(before: Diagnosis, after: Diagnosis, course: Course) -> tuple[FindingOutcome, ...]:
+    """What became of each finding that nobody accepted, the worst first.
+
+    How sure a finding is told varies from one recording to the next; only its severity counts as better or worse.
+    """
+    found: list[FindingOutcome] = []
+    left = _judged(after)
+    for finding in _judged(before):
+        same = _same(finding, left)
+        outcome: Outcome
+        why = None
+        if same is None:
+            why = _why_unknown(finding, after, course)
+            outcome = "resolved" if why is None else "unknown"
+        else:
+            left.remove(same)
+            old, new = Level.of(finding).severity, Level.of(same).severity
+            outcome = "unchanged" if old == new else "worse" if new > old else "better"
+        moved = course.moved(finding)
+        found.append(FindingOutcome(outcome, finding, same, why, moved, course.verified(finding.interventions)))
+    for finding in left:
+        is_note = finding.severity is Severity.INFO
+        found.append(FindingOutcome("unknown" if is_note else "new", None, finding, ONLY_A_NOTE if is_note else None))
+    return tuple(sorted(found, key=lambda each: WORST_FIRST.index(each.outcome)))
+
+
+def _judged(diagnosis: Diagnosis) -> list[Finding]:
+    return [finding for finding in diagnosis.open_findings if finding.name != NOTHING_TO_JUDGE]
+
+
+def _same(finding: Finding, others: Sequence[Finding]) -> Finding | None:
+    """The finding of the same rule that is about the same things; the only one counts, since tags may be renamed."""
+    namesakes = [other for other in others if other.name == finding.name]
+    return max(namesakes, key=lambda other: likeness(finding, other), default=None)
+
+
+def _why_unknown(finding: Finding, after: Diagnosis, course: Course) -> str | None:
+    """Why the absence of a finding says nothing; None where it says that it is resolved."""
+    explained_by = next((other.name for other in after.findings if finding.name in other.consequences), None)
+    if explained_by is not None:
+        return f"{explained_by} hides it"
+    missing = next((rule.missing for rule in after.not_assessed if rule.name == finding.name), None)
+    if missing is not None:
+        return f"not logged: {', '.join(missing)}"
+    if finding.name in unanswered(after):
+        return "its rule failed"
+    if after.status is Status.UNDETERMINED:
+        return "too little to judge"
+    if finding.severity is Severity.INFO:
+        return ONLY_A_NOTE
+    return _why_too_short(finding, after, course)
+
+
+def _why_too_short(finding: Finding, after: Diagnosis, course: Course) -> str | None:
+    first, last = after.first_step, after.last_step
+    if course.continued and first is not None and last is not None:
+        start, end = course.before.first_step or 0, course.before.last_step or 0
+        if last - first < LONG_ENOUGH * (end - start):
+            return f"only {last - first:,} steps since"
+        return None
+    if finding.first_step is not None and (last is None or last <= finding.first_step):
+        return f"the run ends before step {finding.first_step:,}"
+    return None
