@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import exp
+from math import exp, inf
 
 from trainvitals.causes.signature import CLEAR, PRIOR, STRONG, Signature
 from trainvitals.causes.signatures import DECIDES, OPPOSITES, SIGNATURES
@@ -25,6 +25,9 @@ SHOWN = 0.05
 
 FOUND = {Severity.ERROR: 2 * STRONG, Severity.WARNING: 2 * STRONG, Severity.INFO: STRONG}
 """What a rule's own finding weighs: the rule has looked more closely than any single fact."""
+
+AGAINST_AN_ALARM = -CLEAR
+"""The most that facts take from it: the rule knows what was before, the facts only what a blow-up has left behind."""
 
 SAID_OF_A_FINDING = 2
 """Items of its evidence that are repeated as evidence for the cause."""
@@ -104,19 +107,21 @@ def _weighed(
     ruled_out: Mapping[str, Evidence],
 ) -> _Candidate:
     candidate = _Candidate(name)
-    by_rule = by_facts = 0.0
+    by_rule = by_facts = against = 0.0
+    at_most_against = -inf
     shown = [finding for finding in findings if finding.name in (name, *signature.shown_by)]
     if shown:
         best = max(shown, key=lambda finding: FOUND[finding.severity] * finding.confidence)
         candidate.found = candidate.marked = True
         by_rule = FOUND[best.severity] * best.confidence
+        at_most_against = -inf if best.severity is Severity.INFO else AGAINST_AN_ALARM
         candidate.speaks_for += [signature.mechanism, *(item.text for item in best.evidence[:SAID_OF_A_FINDING])]
     elif name in ruled_out:
         candidate.score -= STRONG
         candidate.number = ruled_out[name].text
     for weight, fact in _weights(signature, facts):
         by_facts += max(weight, 0.0)
-        candidate.score += min(weight, 0.0)
+        against += min(weight, 0.0)
         candidate.refuted |= weight <= -STRONG and signature.shows_in_facts
         candidate.marked |= weight >= CLEAR or (weight > 0 and signature.by_elimination)
         texts = candidate.speaks_for if weight > 0 else candidate.speaks_against
@@ -124,7 +129,7 @@ def _weighed(
         if fact.text not in texts and not (candidate.found and weight >= STRONG):
             texts.append(fact.text)
     # Rule and facts read the same signals: together they are no surer than the surer of them.
-    candidate.score += max(by_rule, by_facts)
+    candidate.score += max(by_rule, by_facts) + max(against, at_most_against)
     return candidate
 
 

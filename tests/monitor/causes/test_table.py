@@ -118,6 +118,12 @@ def test_decay_that_shrinks_dead_weights_is_no_movement() -> None:
     assert facts_of(seen, 0)["early updates"].state == "starved"
 
 
+def test_what_a_rule_knows_of_before_outweighs_what_is_left_behind() -> None:
+    columns = layers("update_ratio", *[0.0] * 6) | layers("dormant_unit_fraction", 0.95, 0.9, 0.9)
+    assert causes_of(columns)[0].name == "dead-units"
+    assert causes_of(columns, found("learning-rate-too-high", 0.95))[0].name == "learning-rate-too-high"
+
+
 def test_a_note_counts_less_than_a_warning() -> None:
     noise = found("gradient-noise-dominates", 0.6, Severity.INFO)
     assert causes_of({}, noise)[0].confidence < 0.7
