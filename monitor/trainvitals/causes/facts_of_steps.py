@@ -82,9 +82,8 @@ def _rate(stretch: Stretch) -> Iterator[Fact]:
     largest = float(inside.max()) if len(inside) else float(value[-1])
     share = largest / float(value.max()) if value.max() > 0 else 0.0
     state = "zero" if share < ZERO_RATE else "low" if share < LOW_RATE else "open"
-    yield Fact(
-        "learning rate", state, f"the learning rate is at {100 * share:.3g} % of its peak or below since", "rate"
-    )
+    does = "reaches" if state == "open" else "stays at or below"
+    yield Fact("learning rate", state, f"the learning rate {does} {100 * share:.3g} % of its peak in that time", "rate")
 
 
 def _decay(stretch: Stretch) -> Iterator[Fact]:
