@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 
 def last_step(folder: Path) -> int:
-    """The last step recorded in a folder, -1 where there is none."""
-    from trainvitals import read_run
+    """The last step recorded in a folder, -1 where there is none. Runs in folders below it are others."""
+    from trainvitals.formats.discovery import find_runs
+    from trainvitals.formats.read import read_files
 
     try:
-        found = read_run(folder).last_step
+        runs = [read_files(files) for files in find_runs(folder) if files.root == folder]
     except LogError:
         return -1
-    return -1 if found is None else found
+    return max((run.last_step for run in runs if run.last_step is not None), default=-1)

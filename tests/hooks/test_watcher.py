@@ -75,6 +75,18 @@ def test_resume_goes_on_behind_the_last_step_in_one_curve(tmp_path, model, optim
     assert recorded(tmp_path)["train/loss"] == pytest.approx(dict(enumerate(first + second)), rel=1e-6)
 
 
+def test_resume_goes_on_in_its_own_folder_whatever_runs_lie_below_it(tmp_path, model, optimizer):
+    for count in (5, 9):
+        with watching(model, optimizer, tmp_path) as vitals:
+            plain_steps(model, optimizer, vitals, count)
+    with watching(model, optimizer, tmp_path, resume=True) as vitals:
+        assert vitals.folder == tmp_path
+        plain_steps(model, optimizer, vitals, 4)
+    assert sorted(run.last_step for run in trainvitals.read_runs(tmp_path)) == [8, 8]
+    (run,) = [run for run in trainvitals.read_runs(tmp_path) if run.path == str(tmp_path)]
+    assert run.series["train/loss"].step.tolist() == list(range(9))
+
+
 def test_a_checkpoint_goes_on_where_it_was_made_and_voids_what_came_after(tmp_path, model, optimizer):
     with watching(model, optimizer, tmp_path) as vitals:
         first = plain_steps(model, optimizer, vitals, 5)

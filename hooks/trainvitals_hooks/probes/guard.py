@@ -115,5 +115,5 @@ class Guard:
         return method
 
     def _without_shards(self, method: Callable[..., Any], *arguments: object) -> Any:
-        with self._shards.closed_to(probe_knows_shards=False):
+        with self._shards.closed():
             return method(*arguments)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -77,9 +77,9 @@ class Shards:
             self._zeros[kind] = torch.zeros(1, device=tensor.device, dtype=tensor.dtype)
         return self._zeros[kind]
 
-    def closed_to(self, probe_knows_shards: bool) -> AbstractContextManager[object]:
+    def closed(self) -> AbstractContextManager[object]:
         """Where a probe that knows nothing of shards may run: there it cannot read them nor talk to other ranks."""
-        return _ShardsAreClosed(self._kind) if self.any and not probe_knows_shards else nullcontext()
+        return _ShardsAreClosed(self._kind)
 
 
 def held_here(tensor: Tensor) -> Tensor:
