@@ -1,4 +1,4 @@
-"""The training loss as it was around each validation: what the two have to say of each other."""
+"""Training loss and learning rate as they were around each validation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import Floats
 from trainvitals.model import Series
 from trainvitals.rules.alignment import positions
+from trainvitals.view import RunView
 
 INTERVAL_SHARE = 0.5
 """Of the time between two validations, before and after one: what the training loss beside it is the mean of."""
@@ -54,6 +55,16 @@ def beside(train: Series, val: Series) -> Beside | None:
     return Beside(
         np.asarray(val.step)[known][kept], np.asarray(val.value, np.float64)[known][kept], np.asarray(mean)[kept]
     )
+
+
+def rates_beside(view: RunView, val: Series) -> NDArray[np.float64] | None:
+    """The learning rate at each validation ``[V]``; None where it was not logged."""
+    rate = view.learning_rate
+    if rate is None or not len(rate):
+        return None
+    val_position, rate_position = positions(val, rate)
+    at = np.clip(np.searchsorted(rate_position, val_position, side="right") - 1, 0, None)
+    return np.asarray(rate.value, np.float64)[at]
 
 
 def noise_of(gap: Floats) -> float:

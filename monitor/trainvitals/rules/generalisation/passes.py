@@ -8,7 +8,6 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals.model import Series
-from trainvitals.rules.updates.sizes import setting
 from trainvitals.view import RunView
 
 FEWEST_RECORDS = 5
@@ -22,7 +21,7 @@ MOST_SEEN = 0.99
 """Of the examples of a record. Beyond, the number of passes behind it is only known to be large."""
 
 SMOOTHED_RECORDS = 5
-READS = ("train_loss", "val_loss", "epoch", tags.BATCH_SEEN_BEFORE, tags.EVERY)
+READS = ("train_loss", "val_loss", "epoch", tags.BATCH_SEEN_BEFORE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +48,7 @@ def passes_of(view: RunView) -> Passes | None:
         if len(epoch) >= 2:
             return _by_epoch(epoch)
     seen = view.recorded(tags.BATCH_SEEN_BEFORE)
-    every = view.recorded(tags.EVERY)
-    interval = setting(view.run, "every") if every is None or not len(every) else float(np.median(every.value))
-    if seen is None or len(seen) < FEWEST_RECORDS or interval is None:
-        return _by_rows(view)
-    return _by_examples(seen, max(1.0, interval))
+    return _by_rows(view) if seen is None or len(seen) < FEWEST_RECORDS else _by_examples(seen)
 
 
 def _by_rows(view: RunView) -> Passes | None:
@@ -80,8 +75,9 @@ def _by_epoch(epoch: Series) -> Passes:
     return Passes(float(value[-1]), epoch.tag, int(epoch.step[value <= 1.0][-1]))
 
 
-def _by_examples(seen: Series, every: float) -> Passes:
+def _by_examples(seen: Series) -> Passes:
     """In the n-th pass over shuffled data an earlier record held a share of ``1 - (1 - 1 / every) ** (n - 1)``."""
+    every = float(np.median(np.diff(seen.step)))
     unseen_a_pass = 1.0 - 1.0 / max(2.0, every)
     share = np.asarray(seen.value, np.float64)
     width = min(SMOOTHED_RECORDS, len(share))

@@ -12,6 +12,7 @@ from trainvitals.maths.robust import Floats, block_means, running_median
 from trainvitals.maths.turning_point import BLOCKS, TurningPoint, turning_points
 from trainvitals.model import Series
 from trainvitals.rules.alignment import positions
+from trainvitals.rules.generalisation.beside import rates_beside
 from trainvitals.signals import Metric
 from trainvitals.view import LossCurve, RunView
 
@@ -122,7 +123,7 @@ def _suite_turn(
     end = float(np.median(blocks[-third:]))
     # A collapse right after the best, half of it regained, is a fall since then only to who forgets what was before.
     before = _level_until(scaled, int(np.count_nonzero(train_position <= val_position[turn.best_index])))
-    rate = _rates_beside(view, val)
+    rate = rates_beside(view, val)
     return SuiteTurn(
         suite=loss.suite,
         tag=loss.tag,
@@ -162,16 +163,6 @@ def _scaled(value: Floats, *, relative: bool) -> Floats:
 
 def _unscaled(value: float, *, relative: bool) -> float:
     return float(np.exp(value)) if relative else value
-
-
-def _rates_beside(view: RunView, val: Series) -> Floats | None:
-    """The learning rate at each validation ``[N]``; None where it was not logged."""
-    rate = view.learning_rate
-    if rate is None or not len(rate):
-        return None
-    val_position, rate_position = positions(val, rate)
-    at = np.clip(np.searchsorted(rate_position, val_position, side="right") - 1, 0, None)
-    return np.asarray(rate.value, np.float64)[at]
 
 
 def _came_back(rate: Floats, best: int) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from trainvitals import tags
 from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules import logging_lines
-from trainvitals.rules.generalisation.beside import Beside, beside, noise_of
+from trainvitals.rules.generalisation.beside import Beside, beside, noise_of, rates_beside
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -173,7 +173,7 @@ class ValidationLeakage(Rule[Leak]):
         return Leak(
             train_tag=train.tag,
             val_tag=val.tag,
-            drop=_largest_drop(both, view),
+            drop=_largest_drop(both, view, val.curve),
             late_gap=max(float(np.mean(late)), _gap_of_medians(train.curve, both, len(both) // 2)),
             late_error=float(np.std(late, ddof=1) / np.sqrt(len(late))),
             plain=None if modes is None else built is None,
@@ -265,7 +265,7 @@ def _is_sudden(drop: Drop, limits: Mapping[str, float]) -> bool:
     )
 
 
-def _largest_drop(both: Beside, view: RunView) -> Drop | None:
+def _largest_drop(both: Beside, view: RunView, val: Series) -> Drop | None:
     gap = both.gap
     if len(gap) < 2 * SIDE:
         return None
@@ -284,7 +284,7 @@ def _largest_drop(both: Beside, view: RunView) -> Drop | None:
         kept=float(windows[at - SIDE] - np.max(windows[at:])),
         drift=max(_drift(gap[before]), _drift(gap[after])),
         noise=noise,
-        rate_changed=_rate_changed(view, int(both.step[at - 2]), int(both.step[min(at + 1, len(both) - 1)])),
+        rate_changed=_rate_changed(view, val, int(both.step[at - 2]), int(both.step[min(at + 1, len(both) - 1)])),
     )
 
 
@@ -293,10 +293,9 @@ def _drift(gap: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
     return abs(float(np.mean(gap[:2]) - np.mean(gap[-2:])))
 
 
-def _rate_changed(view: RunView, first_step: int, last_step: int) -> bool:
-    rate = view.learning_rate
-    if rate is None or not len(rate):
+def _rate_changed(view: RunView, val: Series, first_step: int, last_step: int) -> bool:
+    rate = rates_beside(view, val)
+    if rate is None:
         return False
-    begins = max(0, int(np.searchsorted(rate.step, first_step)) - 1)
-    value = np.asarray(rate.value[begins : int(np.searchsorted(rate.step, last_step, side="right")) + 1], np.float64)
-    return len(value) > 0 and float(value.max()) > RATE_CHANGE * max(float(value.min()), 0.0)
+    between = rate[(val.step >= first_step) & (val.step <= last_step)]
+    return float(between.max()) > RATE_CHANGE * float(between.min())

@@ -21,8 +21,7 @@ def of_epochs(value):
 def of_examples(passes_at, every=10, seed=0):
     share = 1.0 - (1.0 - 1.0 / every) ** np.floor(passes_at)
     noise = np.random.default_rng(seed).binomial(32, np.clip(share, 0, 1)) / 32
-    columns = {tags.BATCH_SEEN_BEFORE: (STEPS, noise), tags.EVERY: (STEPS, np.full(len(STEPS), float(every)))}
-    return passes_of(make_view(columns, Signals()))
+    return passes_of(make_view({tags.BATCH_SEEN_BEFORE: (STEPS, noise)}, Signals()))
 
 
 @pytest.mark.parametrize("begin", [0, 1])
@@ -58,8 +57,7 @@ def test_fresh_examples_are_a_first_pass_throughout():
 def test_an_example_seen_by_chance_begins_no_second_pass():
     seen = np.zeros(len(STEPS))
     seen[::17] = 1 / 32
-    columns = {tags.BATCH_SEEN_BEFORE: (STEPS, seen), tags.EVERY: (STEPS, np.full(len(STEPS), 10.0))}
-    assert passes_of(make_view(columns, Signals())).first_until == STEPS[-1]
+    assert passes_of(make_view({tags.BATCH_SEEN_BEFORE: (STEPS, seen)}, Signals())).first_until == STEPS[-1]
 
 
 def test_a_log_with_both_losses_at_every_step_has_a_row_for_each_epoch():
