@@ -68,7 +68,7 @@ def play(scenario: Scenario, console: Console, *, seed: int = 0) -> bool:
     title(f"1  A training goes wrong: {scenario.story}")
     sick = _train(scenario, "sick", None, console, seed)
     diagnosis = _diagnosed(sick, console)
-    found = next((finding for finding in diagnosis.findings if finding.name == scenario.name), None)
+    found = next((each for each in diagnosis.findings if scenario.name in (each.name, *each.consequences)), None)
     advice = {} if found is None else {each.name: each for each in found.interventions}
     if scenario.remedy not in advice:
         raise TrainvitalsError(f"{scenario.name} was not found", where=str(sick), hint="please report this run")

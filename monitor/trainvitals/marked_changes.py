@@ -17,18 +17,18 @@ MOST = 3
 def marked_changes(run: Run, diagnose: Callable[[Run], Diagnosis]) -> tuple[MarkedChange, ...]:
     """What became of the findings after each of the last interventions marked in the run, in order.
 
-    A part ends where the next intervention begins, so that each is judged by itself.
+    A marker stands at the step just made, so that what it tells of holds from the next one on. A part ends where the next intervention begins, so that each is judged by itself.
     """
     first, last = run.first_step, run.last_step
     marked = {marker.step: marker for marker in run.markers if marker.kind == tags.INTERVENTION}
     if not marked or first is None or last is None:
         return ()
-    edges = [first, *sorted(step for step in marked if first < step <= last), last + 1]
+    edges = [first, *sorted(step + 1 for step in marked if first <= step < last), last + 1]
     found = []
     for begin, at, end in list(zip(edges, edges[1:], edges[2:], strict=False))[-MOST:]:
         before, after = _part(run, begin, at), _part(run, at, end)
         course = Course(before, after)
-        found.append(MarkedChange(marked[at], outcomes(diagnose(before), diagnose(after), course)))
+        found.append(MarkedChange(marked[at - 1], outcomes(diagnose(before), diagnose(after), course)))
     return tuple(found)
 
 

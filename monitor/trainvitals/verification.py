@@ -20,8 +20,8 @@ CONTINUED_SHARE = 0.1
 """Of the first run: a second one that begins later than this goes on where the first one was, and is no new start."""
 
 SEED_FACTOR = 2.0
-"""What another seed or other data can do to a level by chance. Of our own healthy trainings, all pairs of seeds ended
-within it; with one run each, less cannot be told from the seed."""
+"""What another seed or other data can do to a level by chance: of 219 pairs of seeds of our own healthy trainings, 4
+ended further apart. With one run each, less cannot be told from the seed."""
 
 
 class Course:

@@ -40,8 +40,9 @@ def played(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_goes_wrong_is_found_and_the_advice_mends_it(name, seed, played, tmp_path):
     text = played(name, seed)
-    # A schedule that ends with the run stays as information.
-    assert re.search(rf"resolved +(error|warning) +{name}|better +info +{name}", text)
+    # A schedule that ends with the run stays as information; too few data explain why they are learnt by heart.
+    found = f"({name}|limited-diversity)" if name == "overfitting" else name
+    assert re.search(rf"resolved +(error|warning) +{found}|better +info +{found}", text)
     assert {path.name for path in (tmp_path / "runs" / "demo" / name).iterdir()} == {"sick", "mended"}
 
 

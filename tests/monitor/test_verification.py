@@ -133,7 +133,7 @@ def test_soon_after_a_change_nothing_is_called_resolved() -> None:
 
 def test_only_interventions_inside_of_the_run_are_judged() -> None:
     sick = mended_run(mended=True)
-    elsewhere = (Marker(0, "intervention"), Marker(9000, "intervention"), Marker(3000, "checkpoint"))
+    elsewhere = (Marker(5990, "intervention"), Marker(9000, "intervention"), Marker(3000, "checkpoint"))
     assert diagnose(replace(sick, markers=elsewhere)).changes == ()
 
 
