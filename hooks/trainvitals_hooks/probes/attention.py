@@ -159,7 +159,7 @@ def _attends(module: nn.Module, input: Tensor, dim: int | None = None, *_: Any, 
     """Whether this call of ``softmax``, with its own names of the arguments, is that of an attention."""
     axes = input.ndim
     return dim in (-1, axes - 1) and (
-        axes >= AXES_OF_SOFTMAX or (axes == 3 and isinstance(module, nn.MultiheadAttention))
+        axes >= AXES_OF_SOFTMAX or (axes == AXES_IN_MULTIHEAD and isinstance(module, nn.MultiheadAttention))
     )
 
 

@@ -35,7 +35,7 @@ LARGEST_STEP = 2**61
 
 
 def find_common_restarts(
-    curves: Iterable[tuple[StepArray, NDArray[np.int64]]], *, where: str = "", kind: RestartKind = "step-back"
+    curves: Iterable[tuple[StepArray, NDArray[np.int64]]], *, where: str = ""
 ) -> tuple[Restart, ...]:
     """The restarts of several series that were recorded together, each told once.
 
@@ -46,7 +46,6 @@ def find_common_restarts(
         curves: for each series its steps ``[T]`` and the places ``[T]`` of its records, increasing, in an order
             common to all series: row numbers, or positions in a file.
         where: the file, relative to the run.
-        kind: how the restarts are to be called.
     """
     sightings = [
         (int(place[i]), int(place[i - 1]), int(step[i]), int(step[i - 1]))
@@ -62,7 +61,7 @@ def find_common_restarts(
             restarts.pop()
         else:
             event_at = seen_at
-        restarts.append(Restart(step=after, previous_step=before, kind=kind, where=where))
+        restarts.append(Restart(step=after, previous_step=before, kind="step-back", where=where))
     return tuple(restarts)
 
 

@@ -126,6 +126,10 @@ def _suffix_line_sse(t: NDArray[np.float64], y: NDArray[np.float64], w: NDArray[
         return np.maximum(yy - np.where(xx > 1e-14 * sxx, xy**2 / xx, 0.0), 0.0)
 
 
+# On each side: fewer points are neither a law nor a level.
+FEWEST_BESIDE_ONSET = 4
+
+
 def find_onset(
     time: Floats,
     value: Floats,
@@ -133,15 +137,13 @@ def find_onset(
     *,
     lowest_floor: float = 0.0,
     weights: NDArray[np.float64] | None = None,
-    first: int = 4,
-    last_margin: int = 4,
 ) -> int:
     """Index of the first of ``[N]`` points that a constant level describes better than the law before it.
 
     For a series already known to end flat: there is no test, only the best place.
     """
     points = len(value)
-    places = np.arange(first, points - last_margin + 1)
+    places = np.arange(FEWEST_BESIDE_ONSET, points - FEWEST_BESIDE_ONSET + 1)
     if len(places) == 0:
         return 0
     w = np.ones(points) if weights is None else weights
