@@ -58,8 +58,9 @@ def test_a_bound_belongs_to_the_surer_group_and_nothing_falls_out() -> None:
 
 
 def test_each_word_carries_what_it_kept() -> None:
-    rows = by_word([*claims(0.99, 5, 0), *claims(0.7, 3, 1), *claims(0.9, 7, 2)])
+    rows = by_word([*claims(0.99, 5, 0), *claims(0.7, 3, 1), *claims(0.9, 7, 2), *claims(0.2, 1, 5)])
     assert [(row.label, row.right, row.count) for row in rows] == [
+        ("possible", 1, 6),
         ("likely", 3, 4),
         ("very likely", 7, 9),
         ("certain", 5, 5),

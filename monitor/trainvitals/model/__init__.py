@@ -5,7 +5,6 @@ Everything here is frozen. Array axes are written as suffixes: ``[T]`` is time, 
 
 from trainvitals.model.diagnosis import Diagnosis, NotAssessed, RootCause, SignalSummary
 from trainvitals.model.finding import (
-    LIKELIER_THAN_NOT,
     WHY_UNKNOWN,
     Basis,
     Cause,
@@ -22,7 +21,6 @@ from trainvitals.model.series import FloatArray, HistogramSeries, LayerSeries, S
 from trainvitals.model.verdict import Progress, Reason, Severity, Status, Verdict, likelihood_in_words
 
 __all__ = [
-    "LIKELIER_THAN_NOT",
     "WHY_UNKNOWN",
     "Basis",
     "Cause",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainvitals.model.verdict import Severity, likelihood_in_words
-
-LIKELIER_THAN_NOT = 0.5
+from trainvitals.model.verdict import LIKELIER_THAN_NOT, Severity, likelihood_in_words
 
 WHY_UNKNOWN = "why cannot be told"
 """How the evidence begins that says what has to be logged, or tried, before a cause can be named."""

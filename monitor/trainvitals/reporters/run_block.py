@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from rich.text import Text
 
-from trainvitals.model import Cause, Diagnosis, Finding, Problem, Severity, Status, Suggestion
+from trainvitals.model import Cause, Diagnosis, Finding, Problem, Severity, Status, Suggestion, likelihood_in_words
 from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
 
@@ -124,13 +124,13 @@ class RunBlock:
         """The likeliest cause, the next one, what would decide between them, and what a number rules out."""
         likely = [cause for cause in causes if not cause.is_ruled_out]
         if likely and not already_told:
-            yield from self._paragraph("WHY", likely[0].name, right=wording.how_likely(likely[0]))
+            yield from self._paragraph("WHY", likely[0].name, right=likelihood_in_words(likely[0].confidence))
             yield from self._item("for", likely[0].evidence_for)
         if likely:
             yield from self._item("against", likely[0].evidence_against)
         for cause in self._some(likely[1:], 1):
             yield from self._item(
-                "or", [f"{cause.name} ({wording.how_likely(cause)}): {'; '.join(cause.evidence_for)}"]
+                "or", [f"{cause.name} ({likelihood_in_words(cause.confidence)}): {'; '.join(cause.evidence_for)}"]
             )
         if likely and likely[0].would_decide:
             yield from self._item("decide", [likely[0].would_decide])

@@ -7,8 +7,6 @@ from math import floor, isfinite, log10
 
 from trainvitals.maths.level_change import LevelChange
 from trainvitals.model import (
-    LIKELIER_THAN_NOT,
-    Cause,
     Diagnosis,
     Finding,
     FindingOutcome,
@@ -18,7 +16,6 @@ from trainvitals.model import (
     Status,
     Verdict,
     Verified,
-    likelihood_in_words,
 )
 from trainvitals.reporters.visible import visible
 
@@ -166,11 +163,6 @@ def worst_open_finding(diagnosis: Diagnosis) -> Finding | None:
         if finding.root is not None and finding.root.name == serious[0].name:
             return finding
     return serious[0] if serious else None
-
-
-def how_likely(cause: Cause) -> str:
-    """``very likely``, or ``possible`` where something else is likelier than this cause."""
-    return likelihood_in_words(cause.confidence) if cause.confidence > LIKELIER_THAN_NOT else "possible"
 
 
 def extent(diagnosis: Diagnosis) -> str:
