@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainvitals_hooks.live import LiveDiagnosis
     from trainvitals_hooks.probe_set import ProbeSet
     from trainvitals_hooks.probes.guard import Guard
+    from trainvitals_hooks.probes.probe import Changed
     from trainvitals_hooks.processes.ranks import Ranks
     from trainvitals_hooks.recording.journal import Journal
     from trainvitals_hooks.recording.pace import Pace
@@ -96,10 +97,19 @@ class StepHooks:
         ):
             with self._work.inside("step"), torch.no_grad():
                 self._guard.before_update(optimizer)
-        if not self._guard.looks:
+        looks = self._guard.looks
+        if not looks:
             return None
         began_s = perf_counter()
-        changed = self._guard.look(optimizer, arguments, keywords)
+        changed: Changed | None = None
+        for probe, look in looks:
+            try:
+                wanted = look(optimizer, arguments, keywords)
+            except Exception as error:
+                self._guard.switch_off(probe, error)
+            else:
+                if wanted is not None:
+                    arguments, keywords = changed = wanted
         self._work.own.total_s += perf_counter() - began_s
         return changed
 
@@ -115,7 +125,7 @@ class StepHooks:
             began_s, made = perf_counter(), False
             self._preparable = journal.steps.current + 2
             try:
-                made = journal.make_step_shortly()
+                made = journal.make_step_shortly(began_s)
                 if made:
                     self._recording = False
                     if journal.steps.current >= self._busy_from:

@@ -167,10 +167,10 @@ class Vitals:
         """
         if self._work.closed:
             return
-        # What ``_Inside`` does, in fewer calls: this runs at every step, when no cache is warm.
+        # What ``Inside`` does, in fewer calls: this runs at every step, when no cache is warm.
         began_s = perf_counter()
         try:
-            self._journal.log(metrics, step=step, epoch=epoch, tokens=tokens, samples=samples, domain=domain)
+            self._journal.log(metrics, step, epoch, tokens, samples, domain)
         except Exception as error:
             self._work.went_wrong("log", error)
         self._work.own.total_s += perf_counter() - began_s

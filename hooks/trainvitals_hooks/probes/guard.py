@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.probes.probe import Changed
     from trainvitals_hooks.processes.shards import Shards
     from trainvitals_hooks.recording.reading import Reading
 
@@ -27,7 +26,13 @@ class Guard:
 
     Args:
         shards: what this rank holds of the parameters; a probe that knows nothing of shards cannot get at them.
+
+    Attributes:
+        looks: the probes that look before every update, with the method that does; whoever calls it switches off what
+            raises.
     """
+
+    looks: Methods
 
     def __init__(self, probes: Iterable[Probe], once: Once, shards: Shards) -> None:
         self._probes = list(probes)
@@ -40,23 +45,6 @@ class Guard:
 
     def before_update(self, optimizer: Optimizer) -> None:
         self._call(self._before_update, optimizer)
-
-    @property
-    def looks(self) -> bool:
-        """Whether any probe wants to look before every update."""
-        return bool(self._look)
-
-    def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
-        """At every step; what the last of the probes that want others would have the optimizer called with."""
-        changed: Changed | None = None
-        for probe, look in self._look:
-            try:
-                wanted = look(optimizer, *(changed or (arguments, keywords)))
-            except Exception as error:
-                self.switch_off(probe, error)
-            else:
-                changed = wanted or changed
-        return changed
 
     def after_update(self, optimizer: Optimizer) -> list[Reading]:
         readings: list[Reading] = []
@@ -100,7 +88,7 @@ class Guard:
     def _find_methods(self) -> None:
         self._arm = self._own_methods("arm")
         self._before_update = self._own_methods("before_update")
-        self._look = self._own_methods("look")
+        self.looks = self._own_methods("look")
         self._after_update = self._own_methods("after_update")
         self._disarm = self._own_methods("disarm")
         self._close = self._own_methods("close")

@@ -72,11 +72,6 @@ class _Looked:
         is_plain = type(parameter.grad) is Tensor and parameter.dim() == 1
         return cls(optimizer, parameter, is_plain and late is None and parameter.numel() <= FEW, late=late)
 
-    def is_soon_seen_finite(self) -> bool:
-        """Whether the short way says so, which is the way of nearly every step."""
-        gradient = self.parameter.grad
-        return self.is_short and gradient is not None and math.isfinite(sum(gradient.tolist()))
-
     def is_finite(self) -> bool:
         if self.parameter.grad is None:
             return True
@@ -112,9 +107,15 @@ class NonFiniteOrigin(Probe):
     def look(self, optimizer: Optimizer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Changed | None:
         self._last_call.is_new = False
         looked = self._looked.get(id(optimizer))
-        if looked is not None and len(arguments) == 1 and not keywords and looked.is_soon_seen_finite():
-            looked.ill, looked.suspect, looked.finite_at = False, None, self._journal.steps.current
-            return None
+        if looked is not None and looked.is_short and len(arguments) == 1 and not keywords:
+            # The way of nearly every step. It is written out because no cache is warm here: as calls of its own it took
+            # 7 us more of 34. Nothing of torch or numpy is faster: a sum takes 24 us, the same through numpy 68.
+            gradient = looked.parameter.grad
+            if gradient is not None:
+                total = sum(gradient.tolist())
+                if total - total == 0:
+                    looked.ill, looked.suspect, looked.finite_at = False, None, self._journal.steps.current
+                    return None
         closure = arguments[1] if len(arguments) > 1 else keywords.get("closure")
         if closure is None:
             self._look_at(optimizer)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from trainvitals import tags
 from trainvitals_hooks.recording.calls import Calls
@@ -60,6 +61,8 @@ class Journal:
         # Of the step last made; None as long as nothing but logged numbers belongs to it.
         self._record: Record | None = None
         self._made_at_s = time.time()
+        # From ``perf_counter`` to the time of day; set anew at every record, for the latter may be put right.
+        self._clock_offset_s = self._made_at_s - time.perf_counter()
 
     @property
     def number(self) -> int:
@@ -69,12 +72,11 @@ class Journal:
     def log(
         self,
         metrics: Mapping[str, Any],
-        *,
-        step: int | None,
-        epoch: float | None,
-        tokens: float | None,
-        samples: float | None,
-        domain: str | None,
+        step: int | None = None,
+        epoch: float | None = None,
+        tokens: float | None = None,
+        samples: float | None = None,
+        domain: str | None = None,
     ) -> None:
         """Keep what the loop says of a batch until it is known to which step that belongs."""
         if step is not None:
@@ -94,7 +96,7 @@ class Journal:
         for name, value in metrics.items():
             tag = self._tag_of.get(name) or self._new_tag(name)
             if self._calls is None and tag not in numbers:
-                if type(value) is torch.Tensor and value.is_cpu and value.numel() == 1:
+                if type(value) is Tensor and value.is_cpu and value.numel() == 1:
                     # What is on the host already; anything else takes the long way.
                     value = value.item()
                 if type(value) is float:
@@ -132,10 +134,13 @@ class Journal:
         """The number of the step that this optimizer (its identity) is about to make, as the loop counts."""
         return max(self.steps.current + self.steps.begins_with(optimizer) + self._offset, 0)
 
-    def make_step_shortly(self) -> bool:
+    def make_step_shortly(self, now_s: float) -> bool:
         """``make_step`` and ``settle`` where only numbers are to be written; whether that was so.
 
         For trainings with one optimizer, which begins a new step each time it steps.
+
+        Args:
+            now_s: by ``perf_counter``, which the caller has asked anyway.
         """
         if (
             self._record is not None
@@ -144,14 +149,14 @@ class Journal:
             or self._logs_before_step is None
         ):
             return False
-        now_s = time.time()
-        steps, numbers, made_at_s = self.steps, self._numbers, self._made_at_s
-        number = steps.current + self._offset
+        steps, numbers = self.steps, self._numbers
+        # Logged after the step, numbers are of the last one; logged before it, of this one.
+        number, made_at_s = steps.current + self._offset, self._made_at_s
         steps.current += 1
         steps.made += 1
-        self._made_at_s = now_s
+        self._made_at_s = now_s + self._clock_offset_s
         if self._logs_before_step:
-            number, made_at_s = number + 1, now_s
+            number, made_at_s = number + 1, self._made_at_s
         if numbers:
             self._numbers = {}
             self._recorder.put_numbers(number if number > 0 else 0, made_at_s, numbers)
@@ -167,6 +172,7 @@ class Journal:
         self._finish()
         self.steps.make(optimizer)
         self._made_at_s = time.time()
+        self._clock_offset_s = self._made_at_s - time.perf_counter()
         if self._clipped is not None:
             self._the_record().calls.append(self._clipped)
             self._clipped = None

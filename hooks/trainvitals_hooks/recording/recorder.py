@@ -18,6 +18,7 @@ from trainvitals.eventfile.template import ScalarTemplate
 from trainvitals.tags import TRAIN_LOSS, event
 from trainvitals_hooks.processes.shared_reading import SharedReading
 from trainvitals_hooks.recording.anomaly import Anomaly
+from trainvitals_hooks.recording.held import Held
 from trainvitals_hooks.recording.reading import named
 from trainvitals_hooks.recording.record import Record
 from trainvitals_hooks.recording.transfer import Transfer
@@ -87,6 +88,7 @@ class Recorder:
         self._loss_is_finite = True
         self._writer: EventFileWriter | None = None
         self._transfer = Transfer()
+        self._held = Held()
         self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
 
     def continue_at(self, folder: Path, step: int) -> None:
@@ -95,17 +97,17 @@ class Recorder:
         self.folder, self._resume_step = folder, step
 
     def put_numbers(self, step: int, wall_time: float, numbers: dict[str, float]) -> None:
-        """As ``put`` of a record that has nothing but numbers: what most steps write, the loss alone, in few calls."""
+        """As ``put`` of a record that has nothing but numbers: what most steps write, the loss alone.
+
+        They go into the event file with whatever is written next, a second later at most if the training goes on; at
+        once if the loss is not finite, which somebody may be waiting for.
+        """
+        if self._held.take(step, wall_time, numbers):
+            return
         if self._writer is None or self._transfer.flights:
             self.put(Record(step, wall_time, numbers=numbers))
             return
-        try:
-            self._writer.write_scalars(step, numbers, wall_time)
-        except Exception:
-            # The long way knows what to do about it.
-            self.put(Record(step, wall_time, numbers=numbers))
-            return
-        self.written += 1
+        self._attempt(lambda writer: writer.write_scalars(step, numbers, wall_time))
         if TRAIN_LOSS in numbers:
             loss = numbers[TRAIN_LOSS]
             if loss - loss != 0 or not self._loss_is_finite:
@@ -113,6 +115,10 @@ class Recorder:
                 self._on_values({TRAIN_LOSS: loss})
         if self._sink is not None:
             self._sink.take(step, numbers, numbers.values())
+        elif self._loss_is_finite and self._writer is not None:
+            self._held.begin(self._writer.path, tuple(numbers))
+        else:
+            self._held.pause()
 
     def put(self, record: Record) -> None:
         """Write a record, as soon as all of its numbers are on the host."""
@@ -123,6 +129,9 @@ class Recorder:
             self._once.tell(
                 "put", f"step {record.step} is lost: {type(error).__name__}: {error}. The training goes on."
             )
+        if self._transfer.flights:
+            # What is made after this record must not be written before it.
+            self._write_held()
 
     def put_event(self, step: int, kind: str, details: Mapping[str, object]) -> None:
         """Write a marker."""
@@ -145,6 +154,8 @@ class Recorder:
     def close(self) -> None:
         """Write everything and close the file."""
         self._transfer.drain()
+        self._write_held()
+        self._held.close()
         writer, self._writer = self._writer, None
         if writer is not None:
             with contextlib.suppress(OSError):
@@ -195,21 +206,40 @@ class Recorder:
         if self._sink is not None:
             self._sink.take(record.step, layout.tags, value.tolist())
 
-    def _attempt(self, write: Callable[[EventFileWriter], None]) -> None:
+    def _write_held(self) -> None:
+        """Write what is held, and hold nothing more for the time being."""
+        if self._held.rows():
+            self._attempt(lambda _: None, records=0)
+            self.lost += len(self._held.rows())
+        self._held.pause()
+
+    def _attempt(self, write: Callable[[EventFileWriter], None], records: int = 1) -> None:
+        """Write what is held, then this; where the first fails, it stays held, and the second is lost."""
+        rows = self._held.rows()
+
+        def write_both(writer: EventFileWriter) -> None:
+            if rows:
+                writer.write_rows(rows)
+                self.written += len(rows)
+                rows.clear()
+                self._held.go_on()
+            write(writer)
+
         try:
             try:
-                write(self._open())
+                write_both(self._open())
             except FileNotFoundError:
                 # The file or its folder is gone; a new file is better than nothing for the rest of the run.
                 self._writer = None
-                write(self._open())
+                self._held.close()
+                write_both(self._open())
         except (OSError, ValueError) as error:
-            self.lost += 1
+            self.lost += records if self._held.rows() else records + len(rows)
             self._once.tell(
                 "write", f"{self.folder}: cannot write ({error}). The training goes on; each record is tried."
             )
         else:
-            self.written += 1
+            self.written += records
 
     def _open(self) -> EventFileWriter:
         if self._writer is None:

@@ -22,10 +22,12 @@ from trainvitals.eventfile.record import framed
 from trainvitals.eventfile.template import ScalarTemplate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from numpy.typing import ArrayLike, NDArray
+
+    from trainvitals.eventfile.pending import Row
 
 # A loop logs a handful of tag sets (every step, every epoch, validation); more than this and they are not repeated.
 TEMPLATES_KEPT = 32
@@ -97,6 +99,15 @@ class EventFileWriter:
             if type(step) is not int or not 0 < step <= encode.LARGEST_STEP:
                 step = _step(step)
             self._append(few.record(step, now, values))
+
+    def write_rows(self, rows: Sequence[Row]) -> None:
+        """As ``write_scalars`` of each row, in one write: all of them or, where it fails, none."""
+        with self._lock:
+            records = bytearray()
+            for step, wall_time, values in rows:
+                few = self._few(tuple(values)) or FewScalars(tuple(values))
+                records += few.record(_step(step), wall_time, values)
+            self._append(records)
 
     def write_vector(
         self, step: SupportsIndex, template: ScalarTemplate, values: NDArray[Any], wall_time: float | None = None
@@ -188,7 +199,7 @@ class EventFileWriter:
         with self._lock:
             self._append(record)
 
-    def _append(self, record: bytes | memoryview) -> None:
+    def _append(self, record: bytes | bytearray | memoryview) -> None:
         descriptor = self._descriptor
         if descriptor is None:
             descriptor = self._open()

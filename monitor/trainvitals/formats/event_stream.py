@@ -10,6 +10,7 @@ import numpy as np
 from trainvitals.errors import LogError
 from trainvitals.eventfile import EventFileReader
 from trainvitals.eventfile.columns import HistogramColumns, SessionStart, Text
+from trainvitals.eventfile.pending import Pending, read_pending
 from trainvitals.model import Problem
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ class EventStream:
         self._forget()
 
     def _forget(self) -> None:
-        self.tags: tuple[str, ...] = ()
+        self._tags_written: tuple[str, ...] = ()
+        self._pending = Pending()
         self.starts: list[SessionStart] = []
         self.texts: list[Text] = []
         self.hyper_parameters: dict[str, float | str | bool] = {}
@@ -74,7 +76,9 @@ class EventStream:
     def poll(self) -> bool:
         """Read what has appeared in the file; whether anything has changed, be it its readability."""
         was_unreadable = self._unreadable is not None
-        problems = self._reader.problems
+        problems, pending = self._reader.problems, self._pending
+        # First: what is pending now may be in the file by the time when that is read, never the other way round.
+        new_pending = read_pending(self._reader.path)
         try:
             columns = self._reader.poll()
         except LogError as error:
@@ -84,8 +88,10 @@ class EventStream:
         if columns.replaced:
             self._forget()
         self._take(columns)
+        self._pending = self._still_pending(new_pending)
         return bool(
             was_unreadable
+            or self._pending != pending
             or columns.replaced
             or len(columns)
             or len(columns.histograms)
@@ -97,7 +103,7 @@ class EventStream:
 
     def _take(self, columns: EventColumns) -> None:
         before = self._rows_read
-        self.tags = columns.tags
+        self._tags_written = columns.tags
         self.starts += [start._replace(row=before + start.row) for start in columns.session_starts]
         self.texts += columns.texts
         self.hyper_parameters |= columns.hyper_parameters
@@ -131,12 +137,43 @@ class EventStream:
         return (np.inf if first is None or not np.isfinite(first) else first), self.where
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The tags of the file, by their codes, and behind them those that only pending scalars have."""
+        return (*self._tags_written, *(tag for tag in self._pending.tags if tag not in self._tags_written))
+
+    @property
     def scalars(self) -> ScalarRows:
-        """All scalars so far, their tag codes indices into ``tags``."""
+        """All scalars so far, their tag codes indices into ``tags``; last those that are still to be written."""
+        written = self._written()
+        if not self._pending.rows:
+            return written
+        code_of = {tag: code for code, tag in enumerate(self.tags)}
+        codes = [code_of[tag] for tag in self._pending.tags]
+        points = [
+            (code, step, wall_time, value)
+            for step, wall_time, values in self._pending.rows
+            for code, value in zip(codes, values, strict=True)
+        ]
+        code, step, wall_time, value = zip(*points, strict=True)
+        with np.errstate(over="ignore"):
+            narrow = np.array(value, np.float32)
+        columns = (np.array(code, np.int32), np.array(step, np.int64), np.array(wall_time, np.float64), narrow)
+        return ScalarRows.joined([written, ScalarRows(*columns)])
+
+    def _written(self) -> ScalarRows:
         if not self._scalars:
             return ScalarRows(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0, np.float32))
         self._scalars = [ScalarRows.joined(self._scalars)]
         return self._scalars[0]
+
+    def _still_pending(self, pending: Pending) -> Pending:
+        """Without the rows that are in the file already: a record there has their step and their time."""
+        if not pending.rows:
+            return Pending()
+        written = self._written()
+        recent = written.wall_time >= min(wall_time for _, wall_time, _ in pending.rows)
+        there = set(zip(written.step[recent].tolist(), written.wall_time[recent].tolist(), strict=True))
+        return Pending(pending.tags, tuple(row for row in pending.rows if row[:2] not in there))
 
     @property
     def histograms(self) -> HistogramColumns | None:
