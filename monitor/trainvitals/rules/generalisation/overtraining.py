@@ -208,7 +208,7 @@ def _beyond(train: LossCurve, val: LossCurve, since: int, multiple: float | None
         train_tag=train.tag,
         val_tag=val.tag,
         since_step=since,
-        share=float(val_at[-1] - began) / max(float(val_at[-1]), 1.0),
+        share=float((val_at[-1] - began) / (val_at[-1] - val_at[0])),
         proved=proved,
         best_step=int(val.curve.step[best]),
         best=float(val.curve.value[best]),

@@ -150,7 +150,7 @@ class ValidationShift(Rule[Apart]):
             "as for diverging-loss",
         ),
     )
-    absorbs = ("overfitting", "plateau", "overtraining", "underfitting")
+    absorbs = ("overfitting", "plateau")
     interventions = ("compare-splits", "normalise-inputs")
 
     def measure(self, view: RunView) -> Apart | NotEnough:

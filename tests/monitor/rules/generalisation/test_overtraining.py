@@ -66,6 +66,15 @@ def test_a_training_loss_that_hardly_falls_is_silent(power, found):
     assert severities(RULE, view_of(RESTING, 2.0 * (1.0 + STEPS / 100.0) ** -power)) == found
 
 
+def test_validation_by_epoch_and_training_by_iteration_are_aligned_by_their_clocks():
+    train = 2.0 * (1.0 + STEPS / 100.0) ** -0.6
+    columns = {"train": (STEPS, noisy(train, 1, 0.02)), "val": (np.arange(len(VAL_STEPS)), noisy(RESTING, 2))}
+    clock = {"train": 1.7e9 + STEPS, "val": 1.7e9 + VAL_STEPS}
+    same_unit, apart = view_of(RESTING), make_view(columns, SIGNALS, wall_time=clock)
+    assert RULE.measure(apart).share == pytest.approx(RULE.measure(same_unit).share, abs=0.02)
+    assert severities(RULE, apart) == ["info"]
+
+
 def test_tokens_for_each_parameter_are_told_and_are_no_finding_by_themselves():
     signals = Signals(train_loss=("train",), val_loss={"": "val"}, tokens=("tokens",))
 
