@@ -17,7 +17,8 @@ MOST = 3
 def marked_changes(run: Run, diagnose: Callable[[Run], Diagnosis]) -> tuple[MarkedChange, ...]:
     """What became of the findings after each of the last interventions marked in the run, in order.
 
-    A marker stands at the step just made, so that what it tells of holds from the next one on. A part ends where the next intervention begins, so that each is judged by itself.
+    A marker stands at the step just made, so that what it tells of holds from the next one on. A part ends where the
+    next intervention begins, so that each is judged by itself.
     """
     first, last = run.first_step, run.last_step
     marked = {marker.step: marker for marker in run.markers if marker.kind == tags.INTERVENTION}

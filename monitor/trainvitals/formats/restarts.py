@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from trainvitals.model import Restart, StepArray
 
-RestartKind = Literal["session", "new-file", "step-back"]
-
 # A late record is written once and the count goes on where it was. One or two late records are what queues and
 # several workers produce; three records in a row below the old maximum are a recording that went back.
 LATE_RECORDS = 2
