@@ -10,6 +10,7 @@ import numpy as np
 from trainvitals import tags
 from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules import logging_lines
+from trainvitals.rules.data.batch_cycle import batch_cycle, regular_return
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -27,6 +28,7 @@ class Heart:
 
     Args:
         train_tag, val_tag: which. train, val: levels at the end. rise: of the validation loss over its best level.
+        gained: by the validation loss since its first value, as a share of it.
     """
 
     train_tag: str
@@ -34,6 +36,7 @@ class Heart:
     train: float
     val: float
     rise: float
+    gained: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,16 @@ class Batches:
 
     Args:
         records, different: how many were recorded, and how many different ones are among them.
+        cycle: how many batches there are in a fixed order, as the loss of every step tells; None where it does not.
+        aliased: they return at one distance, so that a longer cycle may look like a few batches.
         again_in_epoch: how many came before in the same epoch; None where epochs were not logged.
         first_step, last_step: of the records.
     """
 
     records: int
     different: int
+    cycle: int | None
+    aliased: bool
     again_in_epoch: int | None
     first_step: int
     last_step: int
@@ -73,14 +80,18 @@ class RepeatedData(Rule[Batches]):
     The hooks record a checksum of each recorded batch, which is the same for equal batches only. Several epochs over
     shuffled data hardly ever give the same batch twice, however many they are. A warning: at most `few_batches`
     different ones, each recorded `times_each` times on average, a training loss at less than half of the validation
-    loss, and a validation loss that rose by `smallest_rise` over its best level. Or, where epochs were logged: at least
-    `largest_share_again` of the recorded batches had come before in the same epoch.
+    loss, and a validation loss that rose by `smallest_rise` over its best level, or gained less than `smallest_gain`
+    since its first value, or is `times_training` times the training loss (several batches; the whole set may be one).
+    Data in a fixed order that are recorded at every tenth step look like a few batches: then the loss of every step
+    must come again with the cycle and with no other distance, which tells how many there are; else only the rise
+    counts. Or, where epochs were logged: at least `largest_share_again` of the recorded batches had come before in the
+    same epoch.
 
     False alarms
     ------------
     Training on the whole set as one batch shows one checksum: that is an information, unless the validation loss gets
-    worse, which is overfitting of a small set as much as repetition. A small set that is not shuffled, seen every ten
-    steps, can show few different batches. Overfitting one batch on purpose, as a test of the code.
+    worse, which is overfitting of a small set as much as repetition. Overfitting one batch on purpose, as a test of
+    the code.
 
     What to try
     -----------
@@ -112,6 +123,18 @@ class RepeatedData(Rule[Batches]):
             "as for overfitting: the strictest of the classic stopping criteria (Prechelt 1998)",
         ),
         Threshold(
+            "smallest_gain",
+            0.1,
+            "Of the first validation loss: what training gained beyond that was learnt by heart.",
+            "convention",
+        ),
+        Threshold(
+            "times_training",
+            10.0,
+            "By so much the validation loss is above that of the few batches: these are known, and nothing else.",
+            "convention",
+        ),
+        Threshold(
             "largest_share_again",
             0.1,
             "Of the recorded batches. An epoch has each example once; padding at its end repeats one batch at most.",
@@ -124,12 +147,17 @@ class RepeatedData(Rule[Batches]):
     def measure(self, view: RunView) -> Batches | NotEnough:
         checksum = view.recorded(tags.BATCH_CHECKSUM)
         epoch = view.series(view.signals.epoch[0]).finite() if view.signals.epoch else None
-        heart = _by_heart(view)
+        heart, loss = _by_heart(view), view.train_loss
         if checksum is None or len(checksum) < MINIMUM_RECORDS:
             return NotEnough((tags.BATCH_CHECKSUM,), logging_lines.WATCH)
+        different = len(np.unique(checksum.value))
+        regular = regular_return(checksum)
+        cycle = None if regular is None or loss is None else batch_cycle(loss.curve, regular)
         return Batches(
             records=len(checksum),
-            different=len(np.unique(checksum.value)),
+            different=different,
+            cycle=cycle,
+            aliased=regular is not None and different > 1,
             again_in_epoch=None if epoch is None or len(epoch) == 0 else _again_in_epoch(checksum, epoch),
             first_step=int(checksum.step[0]),
             last_step=int(checksum.step[-1]),
@@ -137,21 +165,24 @@ class RepeatedData(Rule[Batches]):
         )
 
     def judge(self, measurement: Batches, limits: Mapping[str, float]) -> list[Finding]:
-        few = (
-            measurement.different <= limits["few_batches"]
-            and measurement.records >= limits["times_each"] * measurement.different
-        )
+        different = measurement.cycle or measurement.different
+        told_apart = measurement.cycle is not None or not measurement.aliased
+        few = different <= limits["few_batches"] and measurement.records >= limits["times_each"] * different
         again = (measurement.again_in_epoch or 0) / measurement.records
         repeats = again >= limits["largest_share_again"]
         if not few and not repeats:
             return []
         heart = measurement.heart
-        harmed = few and heart is not None and heart.rise >= limits["smallest_rise"]
+        rose = heart is not None and heart.rise >= limits["smallest_rise"]
+        apart = told_apart and heart is not None and _is_apart(heart, limits, several=different > 1)
+        harmed = few and heart is not None and (rose or apart)
+        if not repeats and not harmed and not told_apart:
+            return []
         evidence = [
             Evidence(
-                f"{measurement.different} different batches in {measurement.records} records",
+                f"{different} different batches in {measurement.records} records",
                 signal=tags.BATCH_CHECKSUM,
-                value=float(measurement.different),
+                value=float(different),
                 threshold=float(limits["few_batches"]),
                 step=measurement.first_step,
             )
@@ -160,11 +191,15 @@ class RepeatedData(Rule[Batches]):
             text = f"{again:.0%} of the recorded batches had come before in the same epoch"
             evidence.append(Evidence(text, tags.BATCH_CHECKSUM, again, limits["largest_share_again"]))
         if harmed and heart is not None:
-            text = f"{heart.val_tag} rose by {heart.rise:.0%} over its best, to {heart.val:.3g}"
-            evidence.append(Evidence(text, heart.val_tag, heart.rise, limits["smallest_rise"]))
+            if rose:
+                text = f"{heart.val_tag} rose by {heart.rise:.0%} over its best, to {heart.val:.3g}"
+                evidence.append(Evidence(text, heart.val_tag, heart.rise, limits["smallest_rise"]))
+            else:
+                text = f"{heart.val_tag} has gained {max(heart.gained, 0.0):.0%} since its first value"
+                evidence.append(Evidence(text, heart.val_tag, heart.gained, limits["smallest_gain"]))
             evidence.append(Evidence(f"{heart.train_tag} is at {heart.train:.3g}", heart.train_tag, heart.train))
         summary = (
-            f"only {measurement.different} different batches in {measurement.records} records"
+            f"only {different} different batches in {measurement.records} records"
             if few
             else f"{measurement.again_in_epoch} of {measurement.records} recorded batches came again in the same epoch"
         )
@@ -186,6 +221,11 @@ class RepeatedData(Rule[Batches]):
         return Evidence(text, tags.BATCH_CHECKSUM, measurement.different, limits["few_batches"])
 
 
+def _is_apart(heart: Heart, limits: Mapping[str, float], *, several: bool) -> bool:
+    known_only_by_heart = several and heart.val >= limits["times_training"] * heart.train
+    return heart.gained < limits["smallest_gain"] or known_only_by_heart
+
+
 def _again_in_epoch(checksum: Series, epoch: Series) -> int:
     """How many batches came before in the epoch they are in, as the epoch was last told at their step."""
     at = np.searchsorted(epoch.step, checksum.step, side="right") - 1
@@ -205,4 +245,5 @@ def _by_heart(view: RunView) -> Heart | None:
     now = float(np.median(train.curve.value[-max(1, round(LEVEL_SHARE * len(train))) :]))
     if not best > 0 or now > HALF * end:
         return None
-    return Heart(train.tag, val.tag, now, end, end / best - 1)
+    first = float(levels[0])
+    return Heart(train.tag, val.tag, now, end, end / best - 1, 1 - end / first if first > 0 else 1.0)

@@ -10,6 +10,7 @@ import numpy as np
 from trainvitals import tags
 from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules import logging_lines
+from trainvitals.rules.data.batch_cycle import returns
 from trainvitals.rules.loss.loss_period import LossPeriod, loss_period
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
@@ -123,7 +124,7 @@ class UnshuffledData(Rule[Order]):
         epoch_steps = None if epoch is None else _epoch_steps(epoch)
         if checksum is None and epoch_steps is None:
             return NotEnough((tags.BATCH_CHECKSUM,), logging_lines.WATCH)
-        distance = np.empty(0) if checksum is None else _distances(checksum)
+        distance = np.empty(0) if checksum is None else returns(checksum)
         usual, count = np.unique(distance, return_counts=True)
         return Order(
             period=period,
@@ -187,13 +188,6 @@ def _is_whole(steps: float | None, period: LossPeriod | None) -> bool:
         return False
     times = steps / period.steps
     return times > 1 - WHOLE and abs(times - round(times)) <= min(max(WHOLE, times / 20), 2 * WHOLE)
-
-
-def _distances(checksum: Series) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Steps between one record of a batch and the next record of the same."""
-    order = np.lexsort((checksum.step, checksum.value))
-    step, value = checksum.step[order], checksum.value[order]
-    return np.asarray(np.diff(step)[np.diff(value) == 0], dtype=np.int64)
 
 
 def _epoch_steps(epoch: Series) -> float | None:

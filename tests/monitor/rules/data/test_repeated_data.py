@@ -21,10 +21,10 @@ RISING = 1.0 + VAL_STEPS / 1000
 FALLING = 0.02 + 1.1 * np.exp(-VAL_STEPS / 100)
 
 
-def view_of(checksums, val=RISING, epoch=None, signals=SIGNALS):
+def view_of(checksums, val=RISING, epoch=None, signals=SIGNALS, loss=LEARNT):
     columns = {
         tags.BATCH_CHECKSUM: (RECORDS, np.asarray(checksums, dtype=float)),
-        "loss": (STEPS, LEARNT),
+        "loss": (STEPS, loss),
         "val": (VAL_STEPS, val),
     }
     if epoch is not None:
@@ -84,10 +84,40 @@ def test_a_few_repeats_in_an_epoch_are_padding(again, found):
     assert len(findings(RULE, view_of(np.where(again > NUMBERS, NUMBERS + 50, NUMBERS), epoch=STEPS // 1000))) == found
 
 
+def of_batches(cycle, seed=0):
+    """A loss that differs from batch to batch of a cycle, and little from one look at a batch to the next."""
+    rng = np.random.default_rng(seed)
+    return np.exp(0.3 * rng.standard_normal(cycle))[STEPS % cycle] * np.exp(0.03 * rng.standard_normal(len(STEPS)))
+
+
 @pytest.mark.parametrize(("rise", "severity"), [(0.03, "info"), (0.12, "warning")])
 def test_the_validation_loss_must_have_risen(rise, severity):
-    val = np.concatenate([np.full(10, 1.0), np.full(10, 1.0 + rise)])
-    assert severities(RULE, view_of(NUMBERS % 4, val)) == [severity]
+    val = 0.4 * np.concatenate([np.full(2, 1.5), np.full(8, 1.0), np.full(10, 1.0 + rise)])
+    loss = (0.1 + np.exp(-STEPS / 100)) * of_batches(4)
+    assert severities(RULE, view_of(NUMBERS % 2, val, loss=loss)) == [severity]
+
+
+@pytest.mark.parametrize(("cycle", "found"), [(4, "4 different"), (20, ""), (40, "")])
+def test_a_longer_cycle_seen_at_every_tenth_step_is_told_by_the_loss_of_each_step(cycle, found):
+    seen = STEPS[::10] % cycle
+    assert len(np.unique(seen)) <= 4
+    loss = (0.05 + np.exp(-STEPS / 100)) * of_batches(cycle)
+    summaries = [finding.summary for finding in findings(RULE, view_of(seen, FALLING, loss=loss))]
+    assert len(summaries) == bool(found)
+    assert all(found in summary for summary in summaries)
+
+
+@pytest.mark.parametrize(("val", "severity"), [(0.4, "info"), (1.4, "warning")])
+def test_few_batches_with_a_tenth_of_the_validation_loss_are_known_by_heart(val, severity):
+    falling = val + np.exp(-VAL_STEPS / 200)
+    loss = (0.1 + np.exp(-STEPS / 100)) * of_batches(4)
+    assert severities(RULE, view_of(NUMBERS % 2, falling, loss=loss)) == [severity]
+
+
+@pytest.mark.parametrize(("gain", "severity"), [(0.3, "info"), (0.05, "warning")])
+def test_one_batch_for_ever_from_which_validation_gains_nothing_is_a_warning(gain, severity):
+    val = 1.0 - gain * np.linspace(0, 1, 20)
+    assert severities(RULE, view_of(np.zeros(100), val)) == [severity]
 
 
 def test_without_checksums_it_says_how_to_log_them():
