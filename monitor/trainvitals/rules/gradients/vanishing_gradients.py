@@ -151,7 +151,7 @@ class VanishingGradients(Rule[GradientProfile]):
             "convention",
         ),
     )
-    absorbs = ("learning-rate-too-low", "updates-too-small")
+    absorbs = ("not-learning", "plateau", "learning-rate-too-low", "updates-too-small")
     interventions = ("residual-connections", "better-initialisation", "normalise-layers", "other-activation")
 
     def measure(self, view: RunView) -> GradientProfile | NotEnough:
