@@ -249,6 +249,37 @@ def test_what_helps_against_the_cause_is_suggested_first_and_once(monkeypatch: p
     assert names == ["check-wiring", "better-initialisation", "stop-and-keep-best"]
 
 
+class SurelyVanishing(Vanishing):
+    """The same, so sure that it is the root."""
+
+    def judge(self, measurement: int, limits: Mapping[str, float]) -> list[Finding]:
+        return [self.finding(Severity.WARNING, 0.9, "a mechanism", first_step=0)]
+
+
+class RuledOut(Quiet):
+    """A mechanism that a number rules out."""
+
+    code = "LRS904"
+    name = "learning-rate-too-low"
+    interventions = ("stop-and-keep-best",)
+
+    def judge(self, measurement: int, limits: Mapping[str, float]) -> list[Finding]:
+        return []
+
+    def rule_out(self, measurement: int, limits: Mapping[str, float]) -> Evidence:
+        return Evidence("it moves by 1e-3 a step")
+
+
+def test_what_only_helps_against_a_cause_that_is_ruled_out_is_not_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_load", lambda: ((SurelyVanishing(), Stuck(), RuledOut()), ()))
+    registry.all_rules.cache_clear()
+    (plateau,) = (finding for finding in diagnose(LOW).findings if finding.name == "plateau")
+    assert [cause.name for cause in plateau.causes] == ["vanishing-gradients", "learning-rate-too-low"]
+    assert plateau.causes[1].evidence_against == ("it moves by 1e-3 a step",)
+    names = [suggestion.name for suggestion in plateau.interventions]
+    assert names == ["check-wiring", "better-initialisation"]
+
+
 def test_the_same_answer_twice_and_in_any_order_of_tags() -> None:
     generator = np.random.default_rng(3)
     columns = {f"tag{index}": generator.normal(size=50) for index in range(12)}

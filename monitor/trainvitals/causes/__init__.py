@@ -33,6 +33,9 @@ MECHANISMS = ("GRD", "ACT", "UPD", "LRS", "DAT", "NUM")
 
 STILL_IMPROVING = (Verdict.PROGRESSING, Verdict.SLOW)
 
+EXPLAINS_ITSELF = (Reason.CONVERGED, Reason.SCHEDULE_END, Reason.LR_LIMITED)
+"""Why a loss that nothing stopped stands still; then no cause is asked for."""
+
 TO_LOG = {
     "updates": "update_ratio",
     "gradients": "grad_norm",
@@ -103,6 +106,8 @@ def _explained(
     others = [other for other in findings if other is not finding]
     causes = rank(facts, _early_enough(others, finding.first_step, view), ruled_out)
     if all(cause.is_ruled_out for cause in causes):
+        if finding.severity is Severity.INFO and view.progress.reason in EXPLAINS_ITSELF:
+            return replace(finding, causes=(*finding.causes, *causes))
         unknown = Evidence(_why_unknown(facts, view))
         return replace(finding, causes=(*finding.causes, *causes), evidence=(*finding.evidence, unknown))
     against = _against(view)

@@ -11,7 +11,7 @@ from tests.monitor.causes.stuck import HEALTHY_LAYERS, POINTS, STUCK, causes_of,
 from trainvitals.causes import explain_findings, root_causes
 from trainvitals.causes.facts import facts_of
 from trainvitals.causes.ranking import rank
-from trainvitals.model import Cause, Evidence, Severity
+from trainvitals.model import Cause, Evidence, Reason, Severity
 
 
 @pytest.mark.parametrize("cause", STUCK)
@@ -39,6 +39,16 @@ def test_from_the_loss_alone_no_cause_is_named_and_what_to_log_is() -> None:
     assert symptom.unexplained.startswith(
         "why cannot be told from the loss alone; log update_ratio, grad_norm, activations of "
     )
+
+
+def test_a_note_on_a_loss_that_came_to_rest_asks_for_no_cause() -> None:
+    loss = 1.0 + 4.0 * np.exp(-np.arange(POINTS) / 20.0) + 1e-4 * np.sin(np.arange(POINTS))
+    rested = view(train_loss=loss)
+    assert rested.progress.reason is Reason.CONVERGED
+    (note,) = explain_findings([found("plateau", severity=Severity.INFO)], rested, {})
+    assert note.unexplained is None
+    (alarm,) = explain_findings([found("plateau")], rested, {})
+    assert alarm.unexplained is not None
 
 
 def test_one_signal_beside_the_loss_is_not_enough() -> None:
