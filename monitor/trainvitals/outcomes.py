@@ -12,6 +12,9 @@ WORST_FIRST: tuple[Outcome, ...] = ("new", "worse", "unchanged", "unknown", "bet
 
 ONLY_A_NOTE = "only a note, which another seed alone may bring or take"
 
+NOT_FINITE = "non-finite-loss"
+"""The finding beside which the absence of others says nothing."""
+
 LONG_ENOUGH = 0.1
 """Of what came before a change: what is not found again within less may only not have shown yet."""
 
@@ -37,8 +40,8 @@ def outcomes(before: Diagnosis, after: Diagnosis, course: Course) -> tuple[Findi
         moved = course.moved(finding)
         found.append(FindingOutcome(outcome, finding, same, why, moved, course.verified(finding.interventions)))
     for finding in left:
-        is_note = finding.severity is Severity.INFO
-        found.append(FindingOutcome("unknown" if is_note else "new", None, finding, ONLY_A_NOTE if is_note else None))
+        why = _why_not_new(finding, before)
+        found.append(FindingOutcome("new" if why is None else "unknown", None, finding, why))
     return tuple(sorted(found, key=lambda each: WORST_FIRST.index(each.outcome)))
 
 
@@ -52,9 +55,19 @@ def _same(finding: Finding, others: Sequence[Finding]) -> Finding | None:
     return max(namesakes, key=lambda other: likeness(finding, other), default=None)
 
 
+def _why_not_new(finding: Finding, before: Diagnosis) -> str | None:
+    """Why a finding that was not there before need not be new; None where it is."""
+    explained_by = next((other.name for other in before.findings if finding.name in other.consequences), None)
+    if explained_by is not None:
+        return f"{explained_by} explained it before"
+    return ONLY_A_NOTE if finding.severity is Severity.INFO else None
+
+
 def _why_unknown(finding: Finding, after: Diagnosis, course: Course) -> str | None:
     """Why the absence of a finding says nothing; None where it says that it is resolved."""
     explained_by = next((other.name for other in after.findings if finding.name in other.consequences), None)
+    if explained_by is None and any(other.name == NOT_FINITE for other in after.open_findings):
+        explained_by = NOT_FINITE
     if explained_by is not None:
         return f"{explained_by} hides it"
     missing = next((rule.missing for rule in after.not_assessed if rule.name == finding.name), None)

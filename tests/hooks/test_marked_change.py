@@ -26,7 +26,7 @@ def trained(folder, *, rate_before: float, rate_after: float) -> trainvitals.Dia
             if step == CHANGED_AT:
                 for group in optimizer.param_groups:
                     group["lr"] = rate_after
-                vitals.event("intervention", name="lower-learning-rate", rate=rate_after)
+                vitals.event("intervention", name="raise-learning-rate", rate=rate_after)
             x = torch.randn(32, 8, generator=generator)
             loss = (model(x) - (x @ wanted).tanh()).square().mean()
             optimizer.zero_grad()
@@ -37,9 +37,9 @@ def trained(folder, *, rate_before: float, rate_after: float) -> trainvitals.Dia
 
 
 def test_a_change_that_helps_is_told_to_have_helped(tmp_path):
-    (change,) = trained(tmp_path, rate_before=1.5, rate_after=0.05).changes
+    (change,) = trained(tmp_path, rate_before=1e-6, rate_after=0.05).changes
     assert change.marker.step == CHANGED_AT - 1  # the step just made
-    assert change.marker.details["name"] == "lower-learning-rate"
+    assert change.marker.details["name"] == "raise-learning-rate"
     found = [each for each in change.findings if each.before is not None and each.before.severity.rank > 0]
     assert found
     assert {each.outcome for each in found} == {"resolved"}

@@ -9,6 +9,7 @@ import pytest
 
 from trainvitals import Run, diagnose
 from trainvitals.model import Marker, Suggestion, Verify
+from trainvitals.outcomes import outcomes
 from trainvitals.reporters.json_report import schema, to_document
 from trainvitals.verification import Course
 
@@ -129,6 +130,22 @@ def test_soon_after_a_change_nothing_is_called_resolved() -> None:
     early = replace(sick, series={tag: each.take(each.step < 3200) for tag, each in sick.series.items()})
     (change,) = diagnose(early).changes
     assert "resolved" not in {each.outcome for each in change.findings}
+
+
+def test_nothing_is_resolved_or_new_beside_a_loss_that_is_not_finite_or_what_was_explained_before() -> None:
+    sick = mended_run(mended=True)
+    loss = sick.series["train/loss"]
+    gone = replace(sick, series={"train/loss": replace(loss, value=np.where(loss.step > 3300, np.nan, loss.value))})
+    (change,) = diagnose(gone).changes
+    told = {each.finding.name: (each.outcome, each.why) for each in change.findings}
+    assert told["diverging-loss"] == ("unknown", "non-finite-loss hides it")
+    assert told["non-finite-loss"] == ("new", None)
+    before = diagnose(replace(gone, markers=()))
+    explaining = replace(before.findings[0], name="learning-rate-too-high", consequences=("non-finite-loss",))
+    after = diagnose(replace(gone, markers=()))
+    found = outcomes(replace(before, findings=(explaining,)), after, Course(gone, gone))
+    told = {each.finding.name: (each.outcome, each.why) for each in found}
+    assert told["non-finite-loss"] == ("unknown", "learning-rate-too-high explained it before")
 
 
 def test_only_interventions_inside_of_the_run_are_judged() -> None:

@@ -75,14 +75,14 @@ def _target(view: RunView, finding: Finding) -> _Target | None:
         return _Target(None, factor, f"to {factor} times what it is", _scaled(factor, ""))
     if acting < EXHAUSTED_SHARE * peak:
         return None
-    if now < EXHAUSTED_SHARE * peak:
-        # The schedule has ended since; what is left to change is where it begins.
-        rate = factor * peak
+    if now < FACTOR * acting:
+        # It has come down since, by a schedule or by hand; what is left to change is where it begins.
+        rate = factor * acting
         how = f"""
 for group in optimizer.param_groups:  # before the scheduler is made
-    group["lr"] = group["initial_lr"] = {short(rate)}  # it was {short(peak)}
+    group["lr"] = group["initial_lr"] = {short(rate)}  # it was {short(acting)}
 """
-        return _Target(rate, factor, f"to {short(rate)} at the next start, from a peak of {short(peak)}", how)
+        return _Target(rate, factor, f"to {short(rate)} at the next start, from {short(acting)}", how)
     before = usual_rate_before(view, finding.first_step)
     words = ""
     if before is not None and before < CLEARLY_LOWER * now:

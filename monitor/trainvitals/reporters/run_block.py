@@ -31,6 +31,7 @@ MISSING_SHOWN = 4
 PROBLEMS_SHOWN = 3
 LAYERS_SHOWN = 4
 OUTCOMES_SHOWN = 3
+DETAILS_SHOWN = 2
 # Code of the first suggestion that is short enough to stand beside it.
 CODE_LINES_SHOWN = 8
 # Closer than this, the right-hand column would read as part of the line; then it is left out.
@@ -178,7 +179,7 @@ class RunBlock:
             serious = [each for each in change.findings if each.finding.severity is not Severity.INFO]
             for outcome in self._some(serious or change.findings, OUTCOMES_SHOWN):
                 why = "" if outcome.why is None else f" ({outcome.why})"
-                details = "; ".join(itertools.islice(wording.outcome_details(outcome), 1))
+                details = "; ".join(itertools.islice(wording.outcome_details(outcome), DETAILS_SHOWN))
                 text = f"{outcome.finding.name} {outcome.outcome}{why}"
                 yield from self._paragraph("", f"{text}; {details}" if details else text, hanging=2)
             if not change.findings:

@@ -235,6 +235,11 @@ def test_what_began_at_the_peak_is_mended_at_the_peak_though_the_rate_has_run_ou
     assert "at the next start" in suggestion.summary
 
 
+def test_what_was_lowered_since_is_not_lowered_further():
+    suggestion = suggest("lower-learning-rate", view_of_rate(np.where(SHARE < 0.5, 1.5, 0.05)), finding(first_step=0))
+    assert suggestion.summary == "lower the learning rate to 0.45 at the next start, from 1.5"
+
+
 def test_a_rate_that_jumped_up_goes_back_to_what_it_was():
     view = view_of_rate(np.where(SHARE < 0.5, 1e-4, 1e-2))
     suggestion = suggest("lower-learning-rate", view, finding(first_step=5010))
