@@ -87,11 +87,12 @@ class StarvedDomain(Rule[tuple[Fed, ...]]):
     How it is detected
     ------------------
     Losses and amounts of each domain are as told to `vitals.log(domain=...)`. Ran dry: its share of the last quarter is
-    at most `dry_share` of its share of the first half; a warning where its validation suite has risen since, else an
-    information. Rises: the turning point is found as for overfitting, with a rise of `smallest_rise`, `smallest_score`
-    times the noise and three times any that was undone, while the median of the others fell by as much; and its share
-    is no more than an equal one. Behind: a share below `small_share` of an equal one, less than half of the progress of
-    the others, and a fall over the second half of its own batches of `smallest_rise` and four times its noise.
+    at most `dry_share` of that of the first half, in which it came; a warning where its validation suite has risen
+    since, else an information. Rises: the turning point is found as for overfitting, with a rise of `smallest_rise`,
+    `smallest_score` times the noise and three times any that was undone, while the median of the others fell by as
+    much; and its share is no more than an equal one. Behind: a share below `small_share` of an equal one, less than
+    half of the progress of the others, and a fall over the second half of its own batches of `smallest_rise` and four
+    times its noise.
 
     False alarms
     ------------
@@ -143,7 +144,7 @@ class StarvedDomain(Rule[tuple[Fed, ...]]):
         for fed in measurement:
             if _rises(fed, limits):
                 found.append((fed, Severity.WARNING, SURE, fed.best_step, _rise_of(fed, limits)))
-            elif fed.share_late <= limits["dry_share"] * fed.share_before:
+            elif fed.share_before > 0 and fed.share_late <= limits["dry_share"] * fed.share_before:
                 harmed = fed.harmed is not None and fed.harmed[1] >= limits["smallest_rise"]
                 severity, confidence = (Severity.WARNING, SURE) if harmed else (Severity.INFO, NOTED)
                 found.append((fed, severity, confidence, fed.dry_since, _dry(fed, limits)))

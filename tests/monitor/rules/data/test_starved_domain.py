@@ -81,6 +81,14 @@ def test_a_domain_that_runs_dry_is_an_information_and_a_warning_where_its_suite_
         assert severities(RULE, view_of(mixture, dry="code", val={"code": val})) == [severity]
 
 
+def test_a_domain_that_came_for_a_while_after_the_first_half_ran_not_dry_of_nothing():
+    view = view_of({"web": 0.6, "books": 0.2, "code": 0.2})
+    for quantity in ("loss", "samples"):
+        whole = view.run.series[tags.train_metric(quantity, "code")]
+        view.run.series[whole.tag] = whole.take((whole.step > 1600) & (whole.step < 2200))
+    assert findings(RULE, view) == []
+
+
 @pytest.mark.parametrize(("share", "found"), [(0.2, ["warning"]), (0.5, [])])
 def test_a_domain_that_gets_worse_while_the_others_learn_is_starved_unless_it_gets_most(share, found):
     view = view_of({"web": (1 - share) / 2, "books": (1 - share) / 2, "code": share}, {"code": TURNED})
