@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self
 from trainvitals import tags
 from trainvitals_hooks.looking.forward import ModuleHook
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.recording.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
     from torch.utils.hooks import RemovableHandle
+
+    from trainvitals_hooks.recording.reading import Measured
 
 
 class DataTime(Probe):
@@ -40,12 +41,12 @@ class DataTime(Probe):
         if self._handle is None:
             self._handle = self._model.register_forward_pre_hook(self._clock)
 
-    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+    def after_update(self, optimizer: Optimizer) -> Sequence[Measured]:
         waited_s = self._clock.stop()
         first, self._any_step_made = not self._any_step_made, True
         if waited_s is None or first:
             return ()
-        return [Reading([], lambda _: named({tags.DATA_TIME_S: waited_s}))]
+        return [{tags.DATA_TIME_S: waited_s}]
 
     def disarm(self) -> None:
         self._clock.stop()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from trainvitals_hooks.processes.shards import Shards
-    from trainvitals_hooks.recording.reading import Reading
+    from trainvitals_hooks.recording.reading import Measured
 
     Methods = list[tuple[Probe, Callable[..., Any]]]
 
@@ -46,14 +46,14 @@ class Guard:
     def before_update(self, optimizer: Optimizer) -> None:
         self._call(self._before_update, optimizer)
 
-    def after_update(self, optimizer: Optimizer) -> list[Reading]:
-        readings: list[Reading] = []
+    def after_update(self, optimizer: Optimizer) -> list[Measured]:
+        measured: list[Measured] = []
         for probe, after_update in self._after_update:
             try:
-                readings += after_update(optimizer)
+                measured += after_update(optimizer)
             except Exception as error:
                 self.switch_off(probe, error)
-        return readings
+        return measured
 
     def disarm(self) -> None:
         self._call(self._disarm)

@@ -16,7 +16,7 @@ from torch.nn import Parameter
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.recording.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Measured, Named, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -55,7 +55,7 @@ class KeptGradients(Probe):
         for sentinel in self._sentinels.values():
             sentinel.arm()
 
-    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+    def after_update(self, optimizer: Optimizer) -> Sequence[Measured]:
         sentinel = self._sentinels.get(id(optimizer))
         kept = None if sentinel is None else sentinel.take()
         if sentinel is None or kept is None:
@@ -63,7 +63,7 @@ class KeptGradients(Probe):
         number = sentinel.owned.number
         tag = tags.of_optimizer(tags.GRADIENTS_KEPT, number) if self._several else tags.GRADIENTS_KEPT
         if not isinstance(kept, Tensor):
-            return [Reading([], lambda _: named({tag: kept}))]
+            return [{tag: kept}]
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
             return (tag,), arrays[0]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+import numpy as np
 import torch
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.recording.reading import Named, Reading, named
+from trainvitals_hooks.recording.reading import Measured, Named, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch import Tensor
     from torch.optim import Optimizer
@@ -34,7 +34,7 @@ class LearningRate(Probe):
     def of(cls, context: Context) -> Self:
         return cls(context.optimizers)
 
-    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+    def after_update(self, optimizer: Optimizer) -> Sequence[Measured]:
         first = 0
         for other in self._optimizers:
             if other is optimizer:
@@ -51,6 +51,6 @@ class LearningRate(Probe):
                     numbers[tag(number)] = float(value)
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            return named(numbers | {tag: float(array[0]) for tag, array in zip(on_device, arrays, strict=True)})
+            return tuple(on_device), np.concatenate(arrays)
 
-        return [Reading(list(on_device.values()), finish)]
+        return [numbers, Reading(list(on_device.values()), finish)] if on_device else [numbers]

@@ -11,12 +11,13 @@ import torch
 
 from trainvitals import tags
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.recording.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch.optim import Optimizer
+
+    from trainvitals_hooks.recording.reading import Measured
 
 _STATM = "/proc/self/statm"
 _RESIDENT = 1
@@ -38,11 +39,11 @@ class Memory(Probe):
     def of(cls, _: Context) -> Self:
         return cls()
 
-    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+    def after_update(self, optimizer: Optimizer) -> Sequence[Measured]:
         numbers = {tags.MEMORY_BYTES: float(self._main.bytes_held())}
         if torch.cuda.is_initialized():
             numbers[tags.ACCELERATOR_MEMORY_BYTES] = float(_accelerator_memory_bytes())
-        return [Reading([], lambda _: named(numbers))]
+        return [numbers]
 
 
 class MainMemory:

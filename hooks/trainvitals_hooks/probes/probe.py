@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from trainvitals_hooks.processes.shards import Shards
     from trainvitals_hooks.recording.journal import Journal
     from trainvitals_hooks.recording.own_time import OwnTime
-    from trainvitals_hooks.recording.reading import Reading
+    from trainvitals_hooks.recording.reading import Measured
 
     Changed = tuple[tuple[Any, ...], dict[str, Any]]
 
@@ -81,7 +81,7 @@ class Probe:
     def before_update(self, optimizer: Optimizer) -> None:
         """Before an optimizer changes its parameters; with a closure also before the forward pass."""
 
-    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+    def after_update(self, optimizer: Optimizer) -> Sequence[Measured]:
         """After an optimizer changed its parameters, with the gradients it used still there."""
         return ()
 

@@ -15,7 +15,6 @@ from trainvitals import tags
 from trainvitals_hooks.looking.parameters import plain_name
 from trainvitals_hooks.looking.wiring_marks import WiringMarks
 from trainvitals_hooks.probes.probe import Context, Probe
-from trainvitals_hooks.recording.reading import Reading, named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.recording.reading import Measured
 
 
 class Wiring(Probe):
@@ -45,7 +45,7 @@ class Wiring(Probe):
     def of(cls, context: Context) -> Self:
         return cls(context.model, context.owners, WiringMarks(context.mark))
 
-    def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
+    def after_update(self, optimizer: Optimizer) -> Sequence[Measured]:
         owned = self._owners.of(optimizer)
         no_gradient = [
             name
@@ -55,8 +55,7 @@ class Wiring(Probe):
         several = len(self._owners) > 1
         self._marks.tell(f"optimizer{owned.number}/no_gradient" if several else "no_gradient", no_gradient)
         tag = tags.of_optimizer(tags.NO_GRADIENT, owned.number) if several else tags.NO_GRADIENT
-        numbers = {tag: float(len(no_gradient))} | self._of_model()
-        return [Reading([], lambda _: named(numbers))]
+        return [{tag: float(len(no_gradient))} | self._of_model()]
 
     def _of_model(self) -> dict[str, float]:
         unowned = self._unowned_now()

@@ -18,7 +18,7 @@ from trainvitals_hooks.recording.steps import Steps
 if TYPE_CHECKING:
     from trainvitals_hooks.console import Once
     from trainvitals_hooks.recording.progress import Progress
-    from trainvitals_hooks.recording.reading import Reading
+    from trainvitals_hooks.recording.reading import Measured, Reading
     from trainvitals_hooks.recording.recorder import Recorder
 
 
@@ -178,10 +178,10 @@ class Journal:
             self._clipped = None
         return True
 
-    def add(self, readings: Sequence[Reading] = (), numbers: Mapping[str, float] | None = None) -> None:
+    def add(self, measured: Sequence[Measured] = (), numbers: Mapping[str, float] | None = None) -> None:
         """What was measured at the step just made."""
         record = self._the_record()
-        record.readings += readings
+        record.add(measured)
         record.numbers |= numbers or {}
 
     def settle(self) -> None:

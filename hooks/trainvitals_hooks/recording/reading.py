@@ -36,6 +36,10 @@ class Reading:
     finish: Finish
 
 
+Measured = Reading | dict[str, float]
+"""Of one step; a dict is numbers by tag, of what is known on the host at once."""
+
+
 @lru_cache(maxsize=TAG_LISTS_KEPT)
 def layer_tags(kind: str, layers: tuple[str, ...]) -> tuple[str, ...]:
     """The tags of one signal of many layers; put together once, not at every record."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from trainvitals_hooks.recording.calls import Calls
-from trainvitals_hooks.recording.reading import Reading
+from trainvitals_hooks.recording.reading import Measured, Reading
 
 
 @dataclass(slots=True)
@@ -23,6 +24,14 @@ class Record:
     readings: list[Reading] = field(default_factory=list)
     numbers: dict[str, float] = field(default_factory=dict)
     calls: list[Calls] = field(default_factory=list)
+
+    def add(self, measured: Iterable[Measured]) -> None:
+        """What probes have measured."""
+        for each in measured:
+            if isinstance(each, Reading):
+                self.readings.append(each)
+            else:
+                self.numbers |= each
 
     def __bool__(self) -> bool:
         return bool(self.readings or self.numbers or any(self.calls))

@@ -19,7 +19,6 @@ from trainvitals.tags import TRAIN_LOSS, event
 from trainvitals_hooks.processes.shared_reading import SharedReading
 from trainvitals_hooks.recording.anomaly import Anomaly
 from trainvitals_hooks.recording.held import Held
-from trainvitals_hooks.recording.reading import named
 from trainvitals_hooks.recording.record import Record
 from trainvitals_hooks.recording.transfer import Transfer
 
@@ -89,7 +88,9 @@ class Recorder:
         self._writer: EventFileWriter | None = None
         self._transfer = Transfer()
         self._held = Held()
-        self._layout = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
+        self._layout_of = lru_cache(maxsize=LAYOUTS_KEPT)(_Layout)
+        self._tags: tuple[tuple[str, ...], ...] = ()
+        self._layout = self._layout_of(())
 
     def continue_at(self, folder: Path, step: int) -> None:
         """Go on from this step in this folder: what it holds of this and later steps is void."""
@@ -162,43 +163,47 @@ class Recorder:
                 writer.close()
 
     def _put(self, record: Record) -> None:
-        readings = list(record.readings)
+        numbers, readings = record.numbers, record.readings
         for calls in record.calls:
-            record.numbers |= calls.means()
+            numbers |= calls.means()
             if (on_device := calls.reading()) is not None:
                 readings.append(on_device)
         if not readings and not self._transfer.flights:
-            if record.numbers:
-                self._attempt(lambda writer: writer.write_scalars(record.step, record.numbers, record.wall_time))
-                self._on_values({tag: record.numbers[tag] for tag in Anomaly.WATCHED if tag in record.numbers})
+            if numbers:
+                self._attempt(lambda writer: writer.write_scalars(record.step, numbers, record.wall_time))
+                self._on_values({tag: numbers[tag] for tag in Anomaly.WATCHED if tag in numbers})
                 if self._sink is not None:
-                    self._sink.take(record.step, record.numbers, record.numbers.values())
+                    self._sink.take(record.step, numbers, numbers.values())
             return
-        tensors = [tensor for reading in readings for tensor in reading.tensors]
-        shared = any(isinstance(reading, SharedReading) for reading in readings)
+        shared = self._ranks.size > 1 and any(isinstance(reading, SharedReading) for reading in readings)
         others = self._ranks.expect() if shared else None
 
         def deliver(arrays: list[NDArray[np.float64]]) -> None:
-            parts = [named(record.numbers)] if record.numbers else []
-            first = 0
+            tags, values = ([tuple(numbers)], [np.array([*numbers.values()], np.float64)]) if numbers else ([], [])
+            last = 0
             for reading in readings:
-                last = first + len(reading.tensors)
+                first, last = last, last + len(reading.tensors)
                 try:
                     mine = arrays[first:last]
                     if others is not None and isinstance(reading, SharedReading):
-                        parts.append(others.conclude(reading, mine))
+                        named, value = others.conclude(reading, mine)
                     else:
-                        parts.append(reading.finish(mine))
+                        named, value = reading.finish(mine)
                 except Exception as error:
                     self._once.tell("finish", f"a part of step {record.step} is lost: {type(error).__name__}: {error}")
-                first = last
-            if parts:
-                self._write(record, tuple(tags for tags, _ in parts), np.concatenate([value for _, value in parts]))
+                else:
+                    tags.append(named)
+                    values.append(value)
+            if tags:
+                self._write(record, tuple(tags), np.concatenate(values))
 
-        self._transfer.send(tensors, deliver, others)
+        self._transfer.send([tensor for reading in readings for tensor in reading.tensors], deliver, others)
 
     def _write(self, record: Record, tags: tuple[tuple[str, ...], ...], value: NDArray[np.float64]) -> None:
-        layout = self._layout(tags)
+        if tags != self._tags:
+            # One full record mostly has the tags of the one before, and to compare them is cheaper than to hash them.
+            self._tags, self._layout = tags, self._layout_of(tags)
+        layout = self._layout
         if len(layout.places) < len(value):
             value = value[layout.places]
         self._attempt(lambda writer: writer.write_vector(record.step, layout.template, value, record.wall_time))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Protocol
 
 import numpy as np
@@ -47,9 +48,8 @@ class _Flight:
     def land(self) -> None:
         arrays: list[NDArray[np.float64]] = [np.zeros(0)] * len(self.lengths)
         for buffer, places in zip(self.buffers, self.places, strict=True):
-            host = np.array(buffer.tolist(), np.float64)
-            bounds = np.cumsum([self.lengths[place] for place in places])[:-1]
-            for place, array in zip(places, np.split(host, bounds), strict=True):
+            parts = _cut(buffer, [self.lengths[place] for place in places])
+            for place, array in zip(places, parts, strict=True):
                 arrays[place] = array
         self.deliver(arrays)
 
@@ -69,12 +69,16 @@ class Transfer:
             deliver: called in the order of the calls of ``send``, in this thread: now, in ``poll`` or in ``drain``.
             others: what else must have arrived.
         """
+        if others is None and not self.flights and all(tensor.is_cpu for tensor in tensors):
+            # There is nothing to wait for.
+            deliver(_cut(_joined(tensors), [len(tensor) for tensor in tensors]) if tensors else [])
+            return
         by_device: dict[torch.device, list[int]] = {}
         for place, tensor in enumerate(tensors):
             by_device.setdefault(tensor.device, []).append(place)
         flight = _Flight([], [], list(by_device.values()), [len(tensor) for tensor in tensors], deliver, others)
         for device, places in by_device.items():
-            joined = torch.cat([tensors[place].detach().to(torch.float32) for place in places])
+            joined = _joined([tensors[place] for place in places])
             if device.type == "cuda":
                 joined, event = _to_pinned(joined)
                 flight.events.append(event)
@@ -96,6 +100,18 @@ class Transfer:
             if flight.others is not None:
                 flight.others.wait()
             self.flights.popleft().land()
+
+
+def _joined(tensors: Sequence[Tensor]) -> Tensor:
+    joined = torch.cat([tensor if tensor.dtype is torch.float32 else tensor.to(torch.float32) for tensor in tensors])
+    return joined.detach() if joined.requires_grad else joined
+
+
+def _cut(buffer: Tensor, lengths: Sequence[int]) -> list[NDArray[np.float64]]:
+    """The numbers in a buffer on the host, in arrays of these lengths."""
+    numbers = buffer.numpy().astype(np.float64)
+    ends = list(accumulate(lengths))
+    return [numbers[end - length : end] for end, length in zip(ends, lengths, strict=True)]
 
 
 def _to_pinned(numbers: Tensor) -> tuple[Tensor, torch.cuda.Event]:
