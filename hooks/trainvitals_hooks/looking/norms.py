@@ -36,6 +36,8 @@ def norms(tensors: Sequence[Tensor]) -> tuple[list[Tensor], Places]:
 
 def in_order(arrays: Sequence[NDArray[np.float64]], places: Places) -> NDArray[np.float64]:
     """What ``norms`` gave, back on the host, as ``[N]`` in the order of the tensors."""
+    if len(arrays) == 1:
+        return arrays[0]
     value = np.zeros(sum(map(len, places)))
     for array, indices in zip(arrays, places, strict=True):
         value[indices] = array

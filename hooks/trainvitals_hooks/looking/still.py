@@ -18,12 +18,14 @@ from trainvitals_hooks.looking.sampling import Sampling
 from trainvitals_hooks.recording.reading import Named, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
     from torch import Tensor
     from torch.nn import Parameter
     from torch.optim import Optimizer
+
+    from trainvitals_hooks.looking.weight_samples import Samples
 
 
 class Still:
@@ -40,20 +42,22 @@ class Still:
 
     def saw(self, names: tuple[str, ...], updates: NDArray[np.float64]) -> None:
         """Take the norm of each parameter's last update. To be called before ``look`` delivers for the same record."""
-        self._suspects = frozenset(names[index] for index in np.flatnonzero(updates == 0))
+        self._suspects = (
+            frozenset() if updates.all() else frozenset(names[index] for index in np.flatnonzero(updates == 0))
+        )
 
     def look(
         self,
         tag: str,
         optimizer: Optimizer,
         names: Sequence[str],
-        parameters: Iterable[Parameter],
-        samples: Iterable[Tensor],
+        samples: Samples,
+        places: Sequence[int],
     ) -> Reading:
         """How many of the suspects moved neither in this update nor since the last look.
 
         Args:
-            names, parameters, samples: of the parameters with a gradient; the samples are views into them, now.
+            names, places: of the parameters with a gradient, among all that are sampled.
         """
         suspects, held, self._held = self._suspects, self._held, {}
         judged: list[str] = []
@@ -61,20 +65,24 @@ class Still:
         gradients: list[Tensor] = []
         if suspects:
             rates = _rates(optimizer)
-            for name, parameter, sample in zip(names, parameters, samples, strict=True):
+            for name, place in zip(names, places, strict=True):
                 if name not in suspects:
                     continue
+                parameter, sample = samples.parameters[place], samples.now[place]
                 self._held[name] = sample.clone()
                 gradient = _gradient_of_sample(parameter)
                 if gradient is not None and name in held and held[name].shape == sample.shape:
                     judged.append(name)
                     changes.append(sample - held[name])
                     gradients.append(gradient * rates[id(parameter)])
-        changed, places = norms(changes)
+        changed, change_places = norms(changes)
         applied, gradient_places = norms(gradients)
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            change = in_order(arrays[: len(changed)], places)
+            if not suspects and not self._suspects:
+                self.names = ()
+                return (tag,), np.zeros(1)
+            change = in_order(arrays[: len(changed)], change_places)
             gradient = in_order(arrays[len(changed) :], gradient_places)
             still = (change == 0) & (gradient > 0) & np.isfinite(gradient)
             self.names = tuple(judged[index] for index in np.flatnonzero(still) if judged[index] in self._suspects)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from trainvitals_hooks.looking.norms import WIDENED, Places
+from trainvitals_hooks.looking.norms import WIDENED
 from trainvitals_hooks.looking.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
     from torch import Tensor
-    from torch.nn import Parameter
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.looking.parameters import Owners
+    from trainvitals_hooks.looking.parameters import Owned, Owners
     from trainvitals_hooks.processes.shards import Shards
 
 
@@ -33,47 +32,62 @@ READ_ALL_EVERY = 10
 changes by some thousandths of itself while all of them are trained alike."""
 
 
+BEFORE, AFTER, UPDATE = range(3)
+
+
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """The samples on one device of one type, ``[N, S]``; behind a shorter one stand zeros.
+    """The samples on one device of one type; behind a shorter one stand zeros.
 
     Args:
-        places: of the N parameters among all. before_rows, after_rows: as long as the samples.
+        places: of the N parameters among all.
+        matrices: ``[3, N, S]``, the samples before the update and after it, and their difference.
+        before, after: rows, as long as the samples.
     """
 
     places: list[int]
-    before: Tensor
-    after: Tensor
-    before_rows: list[Tensor]
-    after_rows: list[Tensor]
+    matrices: Tensor
+    before: list[Tensor]
+    after: list[Tensor]
 
     @classmethod
     def of(cls, places: list[int], now: list[Tensor]) -> _Rows:
-        width = max(map(len, now))
-        before, after = (
-            torch.zeros(len(now), width, dtype=now[0].dtype, device=now[0].device) for _ in ("before", "after")
-        )
-        return cls(places, before, after, _cut(before, now), _cut(after, now))
+        matrices = torch.zeros(3, len(now), max(map(len, now)), dtype=now[0].dtype, device=now[0].device)
+        return cls(places, matrices, _cut(matrices[BEFORE], now), _cut(matrices[AFTER], now))
+
+    def norms(self, has_before: bool) -> Tensor:
+        """``[3 N]`` of all rows, or ``[N]`` of those after the update."""
+        matrices = self.matrices
+        if has_before:
+            torch.sub(matrices[AFTER], matrices[BEFORE], out=matrices[UPDATE])
+        else:
+            matrices = matrices[AFTER]
+        wide = torch.float32 if matrices.dtype in WIDENED else None
+        return torch.linalg.vector_norm(matrices, dim=-1, dtype=wide).flatten()
 
 
 class Samples:
     """The samples of one optimizer's parameters.
 
     Args:
-        parameters: all of them. held: what is here of each.
+        owned: whose they are. held: what is here of each.
 
     Attributes:
+        parameters, names: all of them.
+        number: of the optimizer.
         now: views into the parameters.
         scale: ``[P]``, from the norm of each sample to that of the parameter: 1 where the sample is all of it, else as
             it was when all weights were last read.
+        has_before, has_after: what was copied since ``forget``.
+        norms: of what was copied, one tensor for each device and type.
     """
 
-    def __init__(self, parameters: tuple[Parameter, ...], held: Sequence[Tensor], shards: Shards) -> None:
-        self.parameters = parameters
+    def __init__(self, owned: Owned, held: Sequence[Tensor], shards: Shards) -> None:
+        self.parameters, self.names, self.number = owned.parameters, owned.named, owned.number
         self._addresses = [part.data_ptr() for part in held]
         samplings = [
             Sampling.of(part, typical=shards.typical_size(parameter))
-            for parameter, part in zip(parameters, held, strict=True)
+            for parameter, part in zip(self.parameters, held, strict=True)
         ]
         self.now = [sampling.of_tensor(part) for sampling, part in zip(samplings, held, strict=True)]
         self.scale = np.array([math.sqrt(sampling.stride) for sampling in samplings])
@@ -86,33 +100,36 @@ class Samples:
             if len(view):
                 groups.setdefault((view.device, view.dtype), []).append(place)
         self._rows = [_Rows.of(places, [self.now[place] for place in places]) for places in groups.values()]
-        self.places: Places = list(groups.values())
-        self._has_before = self._has_after = False
+        self.has_before = self.has_after = False
+        self.norms: list[Tensor] = []
         self._taken = 0
 
-    def are_of(self, parameters: tuple[Parameter, ...], held: Sequence[Tensor]) -> bool:
+    def are_of(self, owned: Owned, held: Sequence[Tensor]) -> bool:
         """Whether the parameters are the same and still where they were."""
-        return parameters is self.parameters and [part.data_ptr() for part in held] == self._addresses
+        return owned.parameters is self.parameters and [part.data_ptr() for part in held] == self._addresses
 
     def take_before(self) -> None:
         """Copy the samples before the update."""
         self._look_again()
         for rows in self._rows:
-            torch._foreach_copy_(rows.before_rows, [self.now[place] for place in rows.places])
-        self._has_before, self._has_after = True, False
+            torch._foreach_copy_(rows.before, self._now(rows))
+        self.has_before, self.has_after = True, False
 
     def take_after(self) -> None:
-        """Copy the samples after the update; the second call for the same one does nothing."""
-        if not self._has_after:
-            self._look_again()
-            for rows in self._rows:
-                torch._foreach_copy_(rows.after_rows, [self.now[place] for place in rows.places])
-            self._has_after = True
-            self._taken += 1
+        """Copy the samples after the update, and take the norms of all that was copied."""
+        self._look_again()
+        for rows in self._rows:
+            torch._foreach_copy_(rows.after, self._now(rows))
+        self.norms = [rows.norms(self.has_before) for rows in self._rows]
+        self.has_after = True
+        self._taken += 1
 
     def forget(self) -> None:
         """Until the next update."""
-        self._has_before = self._has_after = False
+        self.has_before = self.has_after = False
+
+    def _now(self, rows: _Rows) -> list[Tensor]:
+        return self.now if len(rows.places) == len(self.now) else [self.now[place] for place in rows.places]
 
     def _look_again(self) -> None:
         for place, sampling, part in self._copied:
@@ -123,25 +140,13 @@ class Samples:
         """Whether all weights should be read now, to know how much longer they are than their samples."""
         return self._taken % READ_ALL_EVERY == 1
 
-    @property
-    def has_before(self) -> bool:
-        return self._has_before
-
-    def norms_before(self) -> list[Tensor]:
-        """Of the samples before the update, for ``places``."""
-        return [_norms(rows.before) for rows in self._rows]
-
-    def norms_after(self) -> list[Tensor]:
-        return [_norms(rows.after) for rows in self._rows]
-
-    def norms_of_update(self) -> list[Tensor]:
-        return [_norms(rows.after - rows.before) for rows in self._rows]
-
-    def in_order(self, arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """Norms, back on the host, as ``[P]``."""
+    def in_order(self, arrays: Sequence[NDArray[np.float64]], which: int) -> NDArray[np.float64]:
+        """``norms``, back on the host: those ``BEFORE``, ``AFTER`` or of the ``UPDATE``, as ``[P]``."""
         value = np.zeros(len(self.parameters))
-        for array, places in zip(arrays, self.places, strict=True):
-            value[places] = array
+        for array, rows in zip(arrays, self._rows, strict=True):
+            count = len(rows.places)
+            first = which * count if len(array) > count else 0
+            value[rows.places] = array[first : first + count]
         return value
 
     def calibrate(self, of_samples: NDArray[np.float64], of_all: NDArray[np.float64]) -> None:
@@ -151,21 +156,32 @@ class Samples:
 
 
 class WeightSamples:
-    """The samples of all optimizers, made anew where parameters come, go or move."""
+    """The samples of all optimizers, made anew where parameters come, go or move. Used where gradients are off."""
 
     def __init__(self, owners: Owners, shards: Shards) -> None:
         self._owners = owners
         self._shards = shards
         self._samples: dict[int, Samples] = {}
 
-    def of(self, optimizer: Optimizer) -> Samples:
-        """To be called where gradients are off."""
-        parameters = self._owners.of(optimizer).parameters
-        held = self._shards.held(parameters)
+    def before(self, optimizer: Optimizer) -> None:
+        """Copy the samples before the update."""
+        self._of(optimizer).take_before()
+
+    def after(self, optimizer: Optimizer) -> Samples:
+        """The samples, copied after the update; the second call for the same one does nothing."""
         known = self._samples.get(id(optimizer))
-        if known is None or not known.are_of(parameters, held):
-            known = Samples(parameters, held, self._shards)
-            self._samples[id(optimizer)] = known
+        if known is None or not known.has_after:
+            # Some optimizers put the new weights elsewhere.
+            known = self._of(optimizer)
+            known.take_after()
+        return known
+
+    def _of(self, optimizer: Optimizer) -> Samples:
+        owned = self._owners.of(optimizer)
+        held = self._shards.held(owned.parameters)
+        known = self._samples.get(id(optimizer))
+        if known is None or not known.are_of(owned, held):
+            known = self._samples[id(optimizer)] = Samples(owned, held, self._shards)
         return known
 
     def forget(self) -> None:
@@ -175,8 +191,3 @@ class WeightSamples:
 
 def _cut(matrix: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     return [row[: len(view)] for row, view in zip(matrix, like, strict=True)]
-
-
-def _norms(matrix: Tensor) -> Tensor:
-    """``[N]`` of the rows."""
-    return torch.linalg.vector_norm(matrix, dim=1, dtype=torch.float32 if matrix.dtype in WIDENED else None)

@@ -13,6 +13,7 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals_hooks.looking.still import Still
+from trainvitals_hooks.looking.weight_samples import BEFORE, UPDATE
 from trainvitals_hooks.looking.wiring_marks import WiringMarks
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.processes.shared_reading import of_whole_tensors
@@ -50,7 +51,7 @@ class UpdateRatio(Probe):
         self._shards = shards
         self._samples = samples
         self._still: dict[int, tuple[Samples, Still]] = {}
-        self._chosen: tuple[tuple[str, ...], list[int]] = ((), [])
+        self._chosen: tuple[Samples | None, list[int]] = None, []
 
     @classmethod
     def of(cls, context: Context) -> Self:
@@ -61,46 +62,50 @@ class UpdateRatio(Probe):
         self._samples.forget()
 
     def before_update(self, optimizer: Optimizer) -> None:
-        self._samples.of(optimizer).take_before()
+        self._samples.before(optimizer)
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
-        samples = self._samples.of(optimizer)
+        samples = self._samples.after(optimizer)
         if not samples.has_before:
             return ()
-        samples.take_after()
-        parameters, every_name = samples.parameters, self._owners.of(optimizer).named
+        parameters, names = samples.parameters, samples.names
         moved = [
             place
-            for place in self._selected_of(every_name)
-            if (parameter := parameters[place]).grad is not None and parameter.requires_grad and parameter.numel()
+            for place in self._selected_of(samples)
+            if (parameter := parameters[place]).grad is not None and parameter.requires_grad
         ]
         if not moved:
             return ()
-        names = tuple(every_name[place] for place in moved)
-        tensors = [*samples.norms_before(), *samples.norms_of_update()]
+        all_moved = len(moved) == len(names)
+        if not all_moved:
+            names = tuple(names[place] for place in moved)
         still = self._still_of(optimizer, samples)
-        not_moved = self._of_optimizer(tags.NOT_MOVED, optimizer)
+        not_moved = tags.of_optimizer(tags.NOT_MOVED, samples.number) if len(self._owners) > 1 else tags.NOT_MOVED
         self._marks.tell(not_moved.partition("/")[2], still.names)
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            half = len(arrays) // 2
-            sizes, updates = samples.in_order(arrays[:half])[moved], samples.in_order(arrays[half:])[moved]
+            sizes, updates = samples.in_order(arrays, BEFORE), samples.in_order(arrays, UPDATE)
+            if not all_moved:
+                sizes, updates = sizes[moved], updates[moved]
             still.saw(names, updates)
+            if sizes.all():
+                return layer_tags("update_ratio", names), updates / sizes
             # A parameter that starts at zero, as biases do, has no size to compare its first update with.
             sized = np.flatnonzero(sizes)
-            layers = names if len(sized) == len(names) else tuple(names[index] for index in sized)
-            return layer_tags("update_ratio", layers), updates[sized] / sizes[sized]
+            return layer_tags("update_ratio", tuple(names[index] for index in sized)), updates[sized] / sizes[sized]
 
-        ratio = of_whole_tensors(Reading(tensors, finish), ("update_ratio", *every_name), self._shards.ranks)
+        ratio = Reading(samples.norms, finish)
+        ratio = of_whole_tensors(ratio, ("update_ratio", *samples.names), self._shards.ranks)
         if self._shards.any:
             # Whether a parameter stands still takes gradients at its sample, on all ranks that hold some of it.
             return [ratio]
-        moving = [parameters[place] for place in moved]
-        return [ratio, still.look(not_moved, optimizer, names, moving, [samples.now[place] for place in moved])]
+        return [ratio, still.look(not_moved, optimizer, names, samples, moved)]
 
-    def _selected_of(self, names: tuple[str, ...]) -> list[int]:
-        if self._chosen[0] is not names:
-            self._chosen = names, [place for place, name in enumerate(names) if self._selected(name)]
+    def _selected_of(self, samples: Samples) -> list[int]:
+        if self._chosen[0] is not samples:
+            places = enumerate(zip(samples.names, samples.parameters, strict=True))
+            selected = [place for place, (name, each) in places if each.numel() and self._selected(name)]
+            self._chosen = samples, selected
         return self._chosen[1]
 
     def _still_of(self, optimizer: Optimizer, samples: Samples) -> Still:
@@ -108,6 +113,3 @@ class UpdateRatio(Probe):
         if known is None or known[0] is not samples:
             known = self._still[id(optimizer)] = samples, Still()
         return known[1]
-
-    def _of_optimizer(self, tag: str, optimizer: Optimizer) -> str:
-        return tags.of_optimizer(tag, self._owners.of(optimizer).number) if len(self._owners) > 1 else tag

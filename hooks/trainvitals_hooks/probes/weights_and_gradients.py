@@ -17,9 +17,10 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals_hooks.looking.norms import in_order, norms
+from trainvitals_hooks.looking.weight_samples import AFTER
 from trainvitals_hooks.probes.probe import Context, Probe
 from trainvitals_hooks.processes.shared_reading import of_whole_tensors
-from trainvitals_hooks.recording.reading import Named, Reading, layer_tags, named
+from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    from trainvitals_hooks.looking.parameters import Owned, Owners
+    from trainvitals_hooks.looking.parameters import Owners
     from trainvitals_hooks.looking.weight_samples import Samples, WeightSamples
     from trainvitals_hooks.processes.shards import Shards
 
@@ -58,7 +59,7 @@ class WeightsAndGradients(Probe):
         self._selected = selected
         self._shards = shards
         self._samples = samples
-        self._chosen_of: dict[tuple[str, ...], list[int]] = {}
+        self._known: dict[tuple[str, int], tuple[tuple[str, ...], list[int], tuple[str, ...]]] = {}
 
     @classmethod
     def of(cls, context: Context) -> Self:
@@ -68,64 +69,65 @@ class WeightsAndGradients(Probe):
         self._samples.forget()
 
     def after_update(self, optimizer: Optimizer) -> Sequence[Reading]:
-        owned = self._owners.of(optimizer)
-        with_gradient = [
-            (name, parameter.grad)
-            for name, parameter in zip(owned.named, owned.parameters, strict=True)
-            if parameter.grad is not None
-        ]
-        samples = self._samples.of(optimizer)
-        samples.take_after()
-        readings = [self._of_weights(owned, samples)]
-        if with_gradient:
-            names = tuple(name for name, _ in with_gradient)
-            gradients, places = norms(self._shards.held([gradient for _, gradient in with_gradient]))
+        samples = self._samples.after(optimizer)
+        readings = [self._of_weights(samples)]
+        names, gradients = samples.names, [parameter.grad for parameter in samples.parameters]
+        present = [gradient for gradient in gradients if gradient is not None]
+        if len(present) < len(names):
+            names = tuple(name for name, gradient in zip(names, gradients, strict=True) if gradient is not None)
+        if present:
+            measured, places = norms(self._shards.held(present))
             readings.append(
-                self._reading("grad_norm", owned, names, gradients, lambda arrays: in_order(arrays, places))
+                self._reading("grad_norm", samples.number, names, measured, lambda arrays: in_order(arrays, places))
             )
         return readings
 
-    def _of_weights(self, owned: Owned, samples: Samples) -> Reading:
-        sampled = samples.norms_after()
+    def _of_weights(self, samples: Samples) -> Reading:
+        sampled = samples.norms
         if not samples.wants_all:
-            return self._reading(
-                "weight_norm", owned, owned.named, sampled, lambda arrays: samples.in_order(arrays) * samples.scale
-            )
-        everything, places = norms(self._shards.held(owned.parameters))
+
+            def followed(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+                return samples.in_order(arrays, AFTER) * samples.scale
+
+            return self._reading("weight_norm", samples.number, samples.names, sampled, followed)
+        everything, places = norms(self._shards.held(samples.parameters))
 
         def calibrated(arrays: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
             of_all = in_order(arrays[len(sampled) :], places)
-            samples.calibrate(samples.in_order(arrays[: len(sampled)]), of_all)
+            samples.calibrate(samples.in_order(arrays[: len(sampled)], AFTER), of_all)
             return of_all
 
-        return self._reading("weight_norm", owned, owned.named, [*sampled, *everything], calibrated)
+        return self._reading("weight_norm", samples.number, samples.names, [*sampled, *everything], calibrated)
 
     def _reading(
         self,
         kind: str,
-        owned: Owned,
+        number: int,
         names: tuple[str, ...],
         tensors: list[Tensor],
         norms_of: Callable[[Sequence[NDArray[np.float64]]], NDArray[np.float64]],
     ) -> Reading:
-        def total(tag: str) -> str:
-            return tags.of_optimizer(tag, owned.number) if len(self._owners) > 1 else tag
-
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
             value = norms_of(arrays)
-            whole: dict[str, float] = {}
-            if kind == "grad_norm":
-                whole[total(tags.GRADIENT_NORM)] = math.sqrt(float(value @ value))
-            whole[total(_NON_FINITE[kind])] = float(np.count_nonzero(~np.isfinite(value)))
-            chosen = self._chosen(names)
-            layers = names if len(chosen) == len(names) else tuple(names[index] for index in chosen)
-            whole_tags, whole_value = named(whole)
-            return (*layer_tags(kind, layers), *whole_tags), np.concatenate((value[chosen], whole_value))
+            whole = math.sqrt(value.dot(value))
+            non_finite = 0.0 if math.isfinite(whole) else float(np.count_nonzero(~np.isfinite(value)))
+            chosen, chosen_tags = self._tags_of(kind, number, names)
+            if len(chosen) < len(names):
+                value = value[chosen]
+            of_all = (whole, non_finite) if kind == "grad_norm" else (non_finite,)
+            return chosen_tags, np.concatenate((value, of_all))
 
         return of_whole_tensors(Reading(tensors, finish), (kind, *names), self._shards.ranks)
 
-    def _chosen(self, names: tuple[str, ...]) -> list[int]:
-        if names not in self._chosen_of:
-            # Names change when layers are unfrozen; a list for each step of that is not worth keeping.
-            self._chosen_of = {names: [index for index, name in enumerate(names) if self._selected(name)]}
-        return self._chosen_of[names]
+    def _tags_of(self, kind: str, number: int, names: tuple[str, ...]) -> tuple[list[int], tuple[str, ...]]:
+        """Which of these parameters have tags of their own, and all tags of this kind."""
+        known = self._known.get((kind, number))
+        if known is None or known[0] != names:
+            # Names change when layers are unfrozen; what was there at each step of that is not worth keeping.
+            chosen = [index for index, name in enumerate(names) if self._selected(name)]
+            whole = [_NON_FINITE[kind]] if kind == "weight_norm" else [tags.GRADIENT_NORM, _NON_FINITE[kind]]
+            if len(self._owners) > 1:
+                whole = [tags.of_optimizer(tag, number) for tag in whole]
+            layers = layer_tags(kind, tuple(names[index] for index in chosen))
+            known = self._known[kind, number] = names, chosen, (*layers, *whole)
+        return known[1], known[2]
