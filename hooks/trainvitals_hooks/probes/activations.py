@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +25,6 @@ from trainvitals_hooks.recording.reading import Named, Reading, layer_tags
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
     from torch.optim import Optimizer
 
@@ -55,6 +55,7 @@ class Activations(Probe):
         self._names = [name for name, _ in leaves]
         self._modules = [module for _, module in leaves]
         self._rows = _Rows(len(leaves))
+        self._tags: tuple[list[int], tuple[str, ...]] | None = None
         self._hooks = [
             _Listener(module, row, self._rows, own, lambda error: on_error(self, error))
             for row, module in enumerate(self._modules)
@@ -79,40 +80,70 @@ class Activations(Probe):
         self._rows.forget()
 
     def _reading(self, taken: _Taken) -> Reading:
-        sample, filled = taken.matrix.sample, taken.matrix.filled
-        count = taken.matrix.count
-        mean = sample.sum(1) / count
-        # Not from the mean square: that cancels where the mean is much larger than the spread.
-        spread = torch.linalg.vector_norm((sample - mean[:, None]) * filled, dim=1) / count.sqrt()
-        largest = sample.abs().amax(1)
-        zeros = 1 - torch.count_nonzero(sample, 1) / count
-        names = tuple(self._names[row] for row in taken.rows)
+        # A copy: the next batch may be of another size, and be there before this record is written.
+        rows, sizes = taken.rows, taken.matrix.sizes.copy()
 
         def finish(arrays: list[NDArray[np.float64]]) -> Named:
-            columns = arrays[0].reshape(len(KINDS), -1)[:, taken.rows]
-            return tuple(tag for kind in KINDS for tag in layer_tags(kind, names)), columns.ravel()
+            total, squares, largest, other_than_zero = arrays[0].reshape(len(KINDS), -1)
+            columns = np.array((total / sizes, np.sqrt(squares / sizes), largest, 1 - other_than_zero / sizes))
+            if len(rows) < len(sizes):
+                columns = columns[:, rows]
+            return self._tags_of(rows), columns.ravel()
 
-        return Reading([torch.cat((mean, spread, largest, zeros))], finish)
+        return Reading([taken.matrix.sums()], finish)
+
+    def _tags_of(self, rows: list[int]) -> tuple[str, ...]:
+        if self._tags is None or self._tags[0] != rows:
+            names = tuple(self._names[row] for row in rows)
+            self._tags = rows, tuple(tag for kind in KINDS for tag in layer_tags(kind, names))
+        return self._tags[1]
 
 
 class _Matrix:
     """A sample of up to ``SAMPLE`` elements for each module; behind a shorter one stand zeros.
 
     Args:
-        sample: ``[M, SAMPLE]``. filled: ``[M, SAMPLE]``, 1 where there is a sample. count: ``[M]``, at least 1.
+        sample: ``[M, SAMPLE]``. filled: ``[M, SAMPLE]``, 1 where there is a sample. sizes: ``[M]``, at least 1.
     """
 
     def __init__(self, modules: int, device: torch.device) -> None:
         self.sample = torch.zeros(modules, SAMPLE, device=device)
         self.filled = torch.zeros(modules, SAMPLE, device=device)
-        self.count = torch.ones(modules, device=device)
+        self.sizes = np.ones(modules)
+        self._count = torch.ones(modules, 1, device=device)
+        # In main memory numpy takes half the time.
+        self._on_host = self.sample.numpy() if self.sample.is_cpu else None
+        self._scratch = None if self._on_host is None else np.empty_like(self._on_host)
+
+    def sums(self) -> Tensor:
+        """``[4 M]`` of the rows: sum, sum of squares around the mean, largest absolute value, how many are not zero."""
+        # Not from the mean square: that cancels where the mean is much larger than the spread.
+        sample, scratch = self._on_host, self._scratch
+        if sample is None or scratch is None:
+            total = self.sample.sum(1, keepdim=True)
+            around = torch.addcmul(self.sample, total / self._count, self.filled, value=-1)
+            largest, others = self.sample.abs().amax(1), self.sample.ne(0).sum(1)
+            return torch.cat((total[:, 0], around.square_().sum(1), largest, others))
+        sums = np.empty((len(KINDS), len(sample)), np.float32)
+        with np.errstate(all="ignore"):
+            mean = np.add.reduce(sample, 1, out=sums[0]) / self._count.numpy()[:, 0]
+            np.subtract(sample, mean[:, None], out=scratch)
+            np.multiply(scratch, self.filled.numpy(), out=scratch)
+            np.multiply(scratch, scratch, out=scratch)
+            np.add.reduce(scratch, 1, out=sums[1])
+            np.absolute(sample, out=scratch)
+            np.maximum.reduce(scratch, 1, out=sums[2])
+            np.not_equal(sample, 0, out=scratch)
+            np.add.reduce(scratch, 1, out=sums[3])
+        return torch.from_numpy(sums).flatten()
 
     def row(self, number: int, size: int) -> Tensor:
         """The place for a sample of this size."""
         self.sample[number].zero_()
         self.filled[number].zero_()
         self.filled[number, :size].fill_(1)
-        self.count[number].fill_(size)
+        self._count[number].fill_(size)
+        self.sizes[number] = size
         return self.sample[number, :size]
 
 
@@ -130,12 +161,20 @@ class _Rows:
     def __init__(self, modules: int) -> None:
         self._modules = modules
         self._matrices: dict[torch.device, _Matrix] = {}
+        self._indices: dict[tuple[torch.device, int, int], Tensor] = {}
         self.written: dict[int, torch.device] = {}
 
     def row(self, device: torch.device, number: int, size: int) -> Tensor:
         if device not in self._matrices:
             self._matrices[device] = _Matrix(self._modules, device)
         return self._matrices[device].row(number, size)
+
+    def index(self, device: torch.device, sampling: Sampling) -> Tensor:
+        """The places of the sample, shared by all modules with outputs of this size."""
+        key = device, sampling.size, sampling.stride
+        if key not in self._indices:
+            self._indices[key] = torch.arange(sampling.size, device=device) * sampling.stride
+        return self._indices[key]
 
     def forget(self) -> None:
         self.written.clear()
@@ -161,9 +200,10 @@ class _Listener(ModuleHook):
         self._rows = rows
         self._own = own
         self._on_error = on_error
-        self._sampling: Sampling | None = None
+        self._shape: torch.Size | None = None
         self._device: torch.device | None = None
-        self._target: Tensor | None = None
+        self._index: Tensor | None = None
+        self._row = torch.empty(0)
 
     def __call__(self, module: nn.Module, _: Any, output: object) -> None:
         if not self.concerns(module):
@@ -173,21 +213,24 @@ class _Listener(ModuleHook):
         try:
             tensor = output if type(output) is Tensor and output.is_floating_point() else first_tensor(output)
             if type(tensor) is Tensor:
-                sampling, target = self._sampling, self._target
                 device = tensor.device
-                if sampling is None or target is None or device != self._device or not sampling.fits(tensor):
-                    sampling, target = self._prepare(tensor)
-                if sampling is not None and target is not None:
-                    target.copy_(sampling.of_tensor(tensor))
+                if tensor.shape != self._shape or device != self._device:
+                    self._prepare(tensor)
+                if self._index is not None:
+                    tensor = tensor.detach()
+                    if tensor.dtype is torch.float32:
+                        torch.take(tensor, self._index, out=self._row)
+                    else:
+                        self._row.copy_(torch.take(tensor, self._index))
                     self._rows.written[self._number] = device
         except Exception as error:
             self._on_error(error)
         self._own.total_s += perf_counter() - began_s
 
-    def _prepare(self, tensor: Tensor) -> tuple[Sampling, Tensor] | tuple[None, None]:
-        """How to sample outputs like this one, and where to."""
-        if tensor.numel() < FEWEST_ELEMENTS:
-            return None, None
-        self._sampling, self._device = Sampling.of(tensor), tensor.device
-        self._target = self._rows.row(tensor.device, self._number, self._sampling.size)
-        return self._sampling, self._target
+    def _prepare(self, tensor: Tensor) -> None:
+        """Choose what to take of outputs like this one, and where to put it."""
+        self._shape, self._device, self._index = tensor.shape, tensor.device, None
+        if tensor.numel() >= FEWEST_ELEMENTS:
+            sampling = Sampling.of(tensor)
+            self._index = self._rows.index(tensor.device, sampling)
+            self._row = self._rows.row(tensor.device, self._number, sampling.size)
