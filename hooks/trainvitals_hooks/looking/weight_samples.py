@@ -146,6 +146,8 @@ class Samples:
         for array, rows in zip(arrays, self._rows, strict=True):
             count = len(rows.places)
             first = which * count if len(array) > count else 0
+            if count == len(value):
+                return array[first : first + count]
             value[rows.places] = array[first : first + count]
         return value
 
@@ -171,7 +173,7 @@ class WeightSamples:
         """The samples, copied after the update; the second call for the same one does nothing."""
         known = self._samples.get(id(optimizer))
         if known is None or not known.has_after:
-            # Some optimizers put the new weights elsewhere.
+            # Also after ``before``: some optimizers put the new weights elsewhere.
             known = self._of(optimizer)
             known.take_after()
         return known

@@ -75,6 +75,8 @@ class _Part:
         self._body_end = self._body_start + self._body_size
         self._buffer = np.zeros(self._body_end + FOOTER_SIZE, np.uint8)
         self._buffer[self._body_start : self._body_end] = np.frombuffer(b"".join(scalars), np.uint8)
+        self._bytes = self._buffer.data
+        self._head_size, self._header = 0, b""
         # A float32 view at every byte: the values stand at no multiple of anything.
         self._floats = np.ndarray((len(self._buffer) - 3,), "<f4", self._buffer.data, 0, (1,))
         self.slots = self._body_start + np.cumsum([len(scalar) for scalar in scalars]) - 4
@@ -83,12 +85,12 @@ class _Part:
         self._floats[self.slots] = values
         head = encode.summary_head(wall_time, step, self._body_size)
         data_start = self._body_start - len(head)
+        if len(head) != self._head_size:
+            self._head_size, self._header = len(head), header(self._body_end - data_start)
         start = data_start - HEADER_SIZE
-        buffer = self._buffer
-        opening = header(self._body_end - data_start) + head
-        buffer[start : self._body_start] = np.frombuffer(opening, np.uint8)
-        buffer[self._body_end :] = np.frombuffer(footer(buffer[data_start : self._body_end]), np.uint8)
-        return buffer[start:]
+        self._bytes[start : self._body_start] = self._header + head
+        self._bytes[self._body_end :] = footer(self._buffer[data_start : self._body_end])
+        return self._buffer[start:]
 
 
 def _chunks(scalars: Sequence[bytes]) -> Iterator[list[bytes]]:
