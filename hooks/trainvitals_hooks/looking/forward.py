@@ -52,7 +52,7 @@ def is_training_pass(module: nn.Module) -> bool:
         not ModuleHook.asleep
         and module.training
         # Inside a backward pass, a forward pass is the second one of a checkpointed block.
-        and not in_backward()
+        and (_graph_task is None or _graph_task() == NO_GRAPH_TASK)
         and (_functorch is None or _functorch() is None)
     )
 

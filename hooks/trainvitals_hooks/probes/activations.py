@@ -181,12 +181,11 @@ class _Rows:
 
     def take(self) -> list[_Taken]:
         """What was written since the last call, for each device."""
-        taken = [
-            _Taken(sorted(row for row, where in self.written.items() if where == device), matrix)
-            for device, matrix in self._matrices.items()
-        ]
+        rows_on: dict[torch.device, list[int]] = {}
+        for row, device in sorted(self.written.items()):
+            rows_on.setdefault(device, []).append(row)
         self.forget()
-        return [each for each in taken if each.rows]
+        return [_Taken(rows, self._matrices[device]) for device, rows in rows_on.items()]
 
 
 class _Listener(ModuleHook):

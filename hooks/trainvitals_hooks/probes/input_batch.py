@@ -193,7 +193,7 @@ class _Picked:
         if alike != self._alike:
             self._alike, self._view = alike, self._dense(batch)
         picked = _thinned(batch, self._limit) if self._view is None else batch.as_strided(*self._view)
-        return torch.empty(picked.shape, device=picked.device).copy_(picked)
+        return picked.to(torch.float32, copy=True, memory_format=torch.contiguous_format)
 
     def _dense(self, batch: Tensor) -> tuple[tuple[int, int], tuple[int, int]] | None:
         """Sizes and strides of the sample in the storage; None where an example does not fill its part of it."""
@@ -217,6 +217,9 @@ def _thinned(batch: Tensor, limit: int) -> Tensor:
 
 def first_input(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | None:
     """The first tensor of real numbers, else the first of whole numbers; masks and single numbers are neither."""
+    if args and type(first := args[0]) is Tensor and first.is_floating_point() and _has_numbers(first):
+        # What most models get.
+        return first
     whole = None
     for tensor in _tensors((args, kwargs)):
         if tensor.is_floating_point():
@@ -226,9 +229,13 @@ def first_input(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Tensor | No
     return whole
 
 
+def _has_numbers(tensor: Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.numel() > 1
+
+
 def _tensors(value: object) -> Iterator[Tensor]:
     if isinstance(value, Tensor):
-        if type(value) is Tensor and value.layout == torch.strided and value.numel() > 1:
+        if type(value) is Tensor and _has_numbers(value):
             yield value
     elif isinstance(value, Mapping):
         for name, part in value.items():
