@@ -9,6 +9,7 @@ The largest value is that of the sample, which is smaller than the true one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 KINDS = ("activation_mean", "activation_std", "activation_abs_max", "activation_zero_fraction")
 FEWEST_ELEMENTS = 2
 """One number has no spread: it is a loss, not an activation."""
+INDICES_KEPT = 64
+"""One for each size of an output; of batches of ever other lengths the newest."""
 
 
 class Activations(Probe):
@@ -161,20 +164,14 @@ class _Rows:
     def __init__(self, modules: int) -> None:
         self._modules = modules
         self._matrices: dict[torch.device, _Matrix] = {}
-        self._indices: dict[tuple[torch.device, int, int], Tensor] = {}
+        self.index = lru_cache(maxsize=INDICES_KEPT)(_index)
+        """The places of a sample, shared by all modules with outputs of the same size."""
         self.written: dict[int, torch.device] = {}
 
     def row(self, device: torch.device, number: int, size: int) -> Tensor:
         if device not in self._matrices:
             self._matrices[device] = _Matrix(self._modules, device)
         return self._matrices[device].row(number, size)
-
-    def index(self, device: torch.device, sampling: Sampling) -> Tensor:
-        """The places of the sample, shared by all modules with outputs of this size."""
-        key = device, sampling.size, sampling.stride
-        if key not in self._indices:
-            self._indices[key] = torch.arange(sampling.size, device=device) * sampling.stride
-        return self._indices[key]
 
     def forget(self) -> None:
         self.written.clear()
@@ -186,6 +183,10 @@ class _Rows:
             rows_on.setdefault(device, []).append(row)
         self.forget()
         return [_Taken(rows, self._matrices[device]) for device, rows in rows_on.items()]
+
+
+def _index(device: torch.device, sampling: Sampling) -> Tensor:
+    return torch.arange(sampling.size, device=device) * sampling.stride
 
 
 class _Listener(ModuleHook):
