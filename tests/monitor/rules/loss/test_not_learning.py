@@ -174,7 +174,7 @@ def test_after_a_whole_schedule_the_validation_loss_proves_what_noise_hides_in_t
         (None, COSINE),
         (flat_validation(), None),
         (flat_validation(), np.full(POINTS, 1e-3)),
-        (flat_validation(gain=0.02, sd=0.001), COSINE),
+        (flat_validation(gain=0.04, sd=0.001), COSINE),
         (flat_validation(sd=0.05), COSINE),
         (flat_validation()[:7], COSINE),
         (0.04 * flat_validation(), COSINE),
@@ -183,6 +183,25 @@ def test_after_a_whole_schedule_the_validation_loss_proves_what_noise_hides_in_t
 )
 def test_it_proves_nothing_where(val, rate):
     assert findings(RULE, view_of(HIDING, val=val, rate=rate)) == []
+
+
+CREPT = np.cumsum(COSINE) / COSINE.sum()
+
+
+@pytest.mark.parametrize(
+    ("progress", "gain", "found"),
+    [
+        (CREPT, 0.03, ["warning"]),
+        (CREPT, 0.08, []),
+        (1 - np.exp(-4 * CREPT), 0.03, []),
+        (CREPT**0.5, 0.03, []),
+    ],
+    ids=["straight", "straight and far", "it comes to rest", "it slows down"],
+)
+def test_a_loss_that_falls_by_little_in_a_straight_line_over_the_rates_has_hardly_begun(progress, gain, found):
+    loss = 1.7 * (1 - gain * progress) * noise(0.03, seed=3)
+    val = 1.6 * (1 - gain * progress[9::10]) * noise(0.001, 30, seed=4)
+    assert severities(RULE, view_of(loss, val=val, rate=COSINE)) == found
 
 
 def test_a_training_loss_that_falls_while_validation_rests_learns_something():
