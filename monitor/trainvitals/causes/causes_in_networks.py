@@ -9,7 +9,7 @@ from trainvitals.causes.signature import CLEAR, HINT, STRONG, Signature
 SIGNATURES: Mapping[str, Signature] = {
     "vanishing-gradients": Signature(
         "the early layers receive almost no gradient, so they cannot learn",
-        "train 2 % of the run with a residual connection around each early layer: their updates grow and the loss falls",
+        "train 2 % of the run with a residual connection around each early layer: their updates grow",
         {
             ("gradient by depth", "vanishing"): STRONG,
             ("gradient by depth", "even"): -STRONG,
