@@ -125,11 +125,15 @@ def _is_straight(curve: Series, rate: Series) -> bool:
         return False
     at = (time - middle) / half
     design = np.stack([np.ones_like(at), at, at**2], axis=1)
-    value = np.asarray(curve.value, dtype=np.float64)
-    (_, slope, bend), *_ = np.linalg.lstsq(design, value, rcond=None)
-    residual = value - design @ np.linalg.lstsq(design, value, rcond=None)[0]
-    error = np.sqrt(residual @ residual / (len(at) - 3) * np.linalg.inv(design.T @ design)[2, 2])
-    return bool(slope < 0 and bend + ONE_SIDED_95 * error <= HALF_SPEED_BEND * -slope)
+    # Squares of what a log may hold would overflow.
+    value = np.asarray(curve.value, dtype=np.float64) / float(np.abs(curve.value).max())
+    coefficients, _, rank, _ = np.linalg.lstsq(design, value, rcond=None)
+    if rank < len(coefficients):
+        return False
+    slope, bend = float(coefficients[1]), float(coefficients[2])
+    residual = value - design @ coefficients
+    error = float(np.sqrt(residual @ residual / (len(at) - 3) * np.linalg.inv(design.T @ design)[2, 2]))
+    return slope < 0 and bend + ONE_SIDED_95 * error <= HALF_SPEED_BEND * -slope
 
 
 def _has_ended(rate: Series) -> bool:

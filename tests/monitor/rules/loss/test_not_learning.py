@@ -217,3 +217,9 @@ def test_what_a_training_loss_loses_before_the_first_validation_is_no_learning_i
         loss = 1.7 * (1 + height * first) * noise(0.004)
         view = make_view({"loss": (STEPS, loss), "val": (steps, val), "rate": (STEPS, COSINE)}, signals)
         assert severities(RULE, view) == found
+
+
+def test_a_rate_that_was_never_there_explains_no_straight_line():
+    rate = np.where(np.arange(POINTS) < 1, 1e-3, 0.0)
+    val = 1.6 * (1 - 0.03 * CREPT[9::10]) * noise(0.001, 30, seed=4)
+    assert findings(RULE, view_of(1.7 * (1 - 0.03 * CREPT) * noise(0.03, seed=3), val=val, rate=rate)) == []
