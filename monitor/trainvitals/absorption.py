@@ -20,7 +20,7 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
     A finding explains another if its rule says so and the other begins no earlier, up to 2 % of the run and to how
     closely it can be dated, and a note explains no alarm; or if the other is only a note on a stretch in which the
     root, which is more than a note, begins. What is explained can itself explain others, which then go to the same
-    root.
+    root. A root matters as much as the worst that it explains: what keeps a network from learning anything is an error.
 
     Args:
         findings: in the order in which they are to stay.
@@ -36,14 +36,20 @@ def absorb(findings: Sequence[Finding], absorbs: Mapping[str, tuple[str, ...]], 
             if explains and not in_a_circle and _belongs_to(symptom, root, tolerance_steps):
                 root_of[symptom_index] = root_index
                 break
-    consequences: dict[int, list[str]] = {}
+    explained: dict[int, list[Finding]] = {}
     for index in root_of:
-        consequences.setdefault(_last_root(index, root_of), []).append(findings[index].name)
+        explained.setdefault(_last_root(index, root_of), []).append(findings[index])
     return tuple(
-        replace(finding, consequences=tuple(sorted({*finding.consequences, *consequences.get(index, ())})))
+        _with_consequences(finding, explained.get(index, []))
         for index, finding in enumerate(findings)
         if index not in root_of
     )
+
+
+def _with_consequences(root: Finding, explained: Sequence[Finding]) -> Finding:
+    names = {*root.consequences, *(finding.name for finding in explained)}
+    severity = max((root.severity, *(finding.severity for finding in explained)), key=lambda severity: severity.rank)
+    return replace(root, consequences=tuple(sorted(names)), severity=severity)
 
 
 def _explains(absorbed: tuple[str, ...], name: str) -> bool:

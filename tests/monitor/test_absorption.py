@@ -58,6 +58,15 @@ def test_a_note_explains_no_alarm() -> None:
     assert len(absorb([root, replace(symptom, severity=Severity.INFO)], ABSORBS, SPAN_STEPS)) == 1
 
 
+def test_a_root_matters_as_much_as_the_worst_that_it_explains() -> None:
+    """Else a training in which nothing is learnt would pass for less once it is known why."""
+    error = replace(found("loss-spikes", 600), severity=Severity.ERROR)
+    (kept,) = absorb([found("non-finite-loss", 500), found("diverging-loss", 510), error], ABSORBS, SPAN_STEPS)
+    assert (kept.name, kept.severity) == ("non-finite-loss", Severity.ERROR)
+    (kept,) = absorb([found("non-finite-loss", 500), found("diverging-loss", 510)], ABSORBS, SPAN_STEPS)
+    assert kept.severity is Severity.WARNING
+
+
 def test_a_sparse_symptom_that_may_have_begun_with_the_root_goes_to_it() -> None:
     root, symptom = found("non-finite-loss", 500), found("diverging-loss", 400)
     assert len(absorb([root, symptom], ABSORBS, SPAN_STEPS)) == 2
