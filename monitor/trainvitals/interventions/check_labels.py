@@ -36,7 +36,8 @@ class CheckLabels(Intervention):
 {known}model.eval()
 with torch.no_grad():
     each = [torch.nn.functional.cross_entropy(model(x), y, reduction="none") for x, y in loader]  # made without shuffle
-print(torch.cat(each).topk({LOOKED_AT}))  # values and places in the data: correct the label, or leave it out
+each = torch.cat(each)
+print(each.topk(min({LOOKED_AT}, len(each))))  # values and places in the data: correct the label, or leave it out
 model.train()
 """,
             dialect=view.dialect,
@@ -44,15 +45,15 @@ model.train()
 {known}found = trainer.predict(train_dataset)
 logits, labels = torch.tensor(found.predictions), torch.tensor(found.label_ids)
 each = torch.nn.functional.cross_entropy(logits, labels, reduction="none")
-print(each.topk({LOOKED_AT}))  # values and places in the data: correct the label, or leave it out
+print(each.topk(min({LOOKED_AT}, len(each))))  # values and places in the data: correct the label, or leave it out
 """,
             lightning=f"""
-{known}def predict_step(self, batch, batch_idx):  # of your LightningModule
-    x, y = batch
-    return torch.nn.functional.cross_entropy(self(x), y, reduction="none")
-
-each = torch.cat(trainer.predict(model, torch.utils.data.DataLoader(train_set, batch_size=64)))
-print(each.topk({LOOKED_AT}))  # values and places in the data: correct the label, or leave it out
+{known}model.eval()
+batches = torch.utils.data.DataLoader(train_set, batch_size=64)
+with torch.no_grad():
+    each = [torch.nn.functional.cross_entropy(model(x), y, reduction="none") for x, y in batches]
+each = torch.cat(each)
+print(each.topk(min({LOOKED_AT}, len(each))))  # values and places in the data: correct the label, or leave it out
 """,
             expected="a large part of these labels is wrong; with them corrected the loss falls below its floor",
             risk="hard examples look the same: whoever leaves them out unseen makes the task easier and no data better",

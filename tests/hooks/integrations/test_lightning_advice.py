@@ -12,6 +12,10 @@ from tests.hooks.training import CLASSES, FEATURES, network
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
+import trainvitals
+from trainvitals.dialect import dialect_of
+from trainvitals_hooks.integrations.lightning import VitalsCallback
+
 pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 HOW = suggested("lightning")
@@ -102,3 +106,9 @@ def test_a_batch_out_of_proportion_changes_nothing(tmp_path, monkeypatch):
     before = [each.detach().clone() for each in module.parameters()]
     lightning.Trainer(max_steps=3, logger=False, enable_checkpointing=False).fit(module)
     assert all(torch.equal(old, new) for old, new in zip(before, module.parameters(), strict=True))
+
+
+def test_a_watched_trainer_is_known_by_its_record(tmp_path):
+    callback = VitalsCallback(tmp_path / "log", live=False)
+    lightning.Trainer(max_steps=3, logger=False, enable_checkpointing=False, callbacks=[callback]).fit(Module())
+    assert dialect_of(trainvitals.read_run(callback.folder)) == "lightning"

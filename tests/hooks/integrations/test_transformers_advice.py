@@ -11,6 +11,10 @@ from tests.hooks.integrations.suggested import suggested
 from tests.hooks.integrations.test_transformers import Classifier, Points
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
+import trainvitals
+from trainvitals.dialect import dialect_of
+from trainvitals_hooks.integrations.transformers import VitalsCallback
+
 pytestmark = [pytest.mark.torch, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 HOW = suggested("transformers")
@@ -104,3 +108,9 @@ def test_a_batch_out_of_proportion_changes_nothing(tmp_path, monkeypatch):
     before = {name: each.detach().clone() for name, each in model.named_parameters()}
     names["Skipping"](model=model, args=arguments(tmp_path, weight_decay=0.0), train_dataset=Points()).train()
     assert all(torch.equal(before[name], each) for name, each in model.named_parameters())
+
+
+def test_a_watched_trainer_is_known_by_its_record(tmp_path):
+    callback = VitalsCallback(tmp_path / "log", live=False)
+    Trainer(model=Classifier(), args=arguments(tmp_path), train_dataset=Points(), callbacks=[callback]).train()
+    assert dialect_of(trainvitals.read_run(callback.folder)) == "transformers"
