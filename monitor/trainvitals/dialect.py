@@ -31,6 +31,8 @@ def dialect_of(run: Run) -> Dialect:
         return "transformers"
     if any(tag in run.series for tag in OF_TRANSFORMERS):
         return "transformers"
+    if run.format == "lightning-csv":
+        return "lightning"
     if any(tag in run.series for tag in OF_LIGHTNING) or any(map(_RATE_OF_LIGHTNING.fullmatch, run.series)):
         return "lightning"
     return "pytorch"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainvitals.interventions.intervention import Intervention
-from trainvitals.interventions.snippets import configure_optimizers, training_arguments
+from trainvitals.interventions.snippets import configure_optimizers, monitored, training_arguments
 from trainvitals.interventions.values import level_of, loss_falls, peak_rate, short
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import LossCurve, RunView
@@ -46,7 +46,7 @@ class AdaptiveLearningRate(Intervention):
 for group in optimizer.param_groups:
     group["lr"] = {short(peak)}
 scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-    optimizer, factor={FACTOR}, patience={patience}, threshold={short(level.noise)}, threshold_mode="abs",
+    optimizer, factor={FACTOR}, patience={patience}, threshold={short(level.tolerance)}, threshold_mode="abs",
     min_lr={short(FLOOR_SHARE * peak)},
 )
 # after every evaluation:
@@ -57,20 +57,20 @@ scheduler.step(validation_loss)
                 learning_rate=short(peak),
                 lr_scheduler_type='"reduce_lr_on_plateau"',
                 lr_scheduler_kwargs=(
-                    f'{{"factor": {FACTOR}, "patience": {patience}, "threshold": {short(level.noise)}, '
+                    f'{{"factor": {FACTOR}, "patience": {patience}, "threshold": {short(level.tolerance)}, '
                     f'"threshold_mode": "abs", "min_lr": {short(FLOOR_SHARE * peak)}}}'
                 ),
-                metric_for_best_model='"eval_loss"',
+                metric_for_best_model=monitored(view, loss),
                 eval_strategy='"steps"',
                 eval_steps=str(_every(loss)),
             ),
             lightning=configure_optimizers(
                 view,
                 f"""scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(
-    optimizer, factor={FACTOR}, patience={patience}, threshold={short(level.noise)}, threshold_mode="abs",
+    optimizer, factor={FACTOR}, patience={patience}, threshold={short(level.tolerance)}, threshold_mode="abs",
     min_lr={short(FLOOR_SHARE * peak)},
 )
-return {{"optimizer": optimizer, "lr_scheduler": {{"scheduler": scheduler, "monitor": "val_loss"}}}}""",
+return {{"optimizer": optimizer, "lr_scheduler": {{"scheduler": scheduler, "monitor": {monitored(view, loss)}}}}}""",
                 lr=short(peak),
             ),
             expected="the loss falls by a visible step after the first reductions and is less noisy",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trainvitals.interventions.intervention import Intervention
-from trainvitals.interventions.snippets import training_arguments
+from trainvitals.interventions.snippets import monitored, training_arguments
 from trainvitals.interventions.values import level_of, loss_falls, short
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
@@ -32,10 +32,10 @@ class EarlyStopping(Intervention):
             return None
         patience = max(SMALLEST_PATIENCE, round(PATIENCE_SHARE * len(loss)))
         return self.suggestion(
-            summary=f"stop after {patience} evaluations without an improvement of more than {short(level.noise)}",
+            summary=f"stop after {patience} evaluations without an improvement of more than {short(level.tolerance)}",
             how=f"""
 # before the loop: best, waited = float("inf"), 0; after every evaluation:
-if validation_loss < best - {short(level.noise)}:
+if validation_loss < best - {short(level.tolerance)}:
     best, waited = validation_loss, 0
     torch.save({{"model": model.state_dict(), "optimizer": optimizer.state_dict()}}, "best.pt")
 else:
@@ -47,20 +47,20 @@ stop = waited >= {patience}
                 eval_strategy='"epoch"',
                 save_strategy='"epoch"',
                 load_best_model_at_end="True",
-                metric_for_best_model='"eval_loss"',
+                metric_for_best_model=monitored(view, loss),
             )
             + f"""
 from transformers import EarlyStoppingCallback
 
-stopping = EarlyStoppingCallback(early_stopping_patience={patience}, early_stopping_threshold={short(level.noise)})
+stopping = EarlyStoppingCallback(early_stopping_patience={patience}, early_stopping_threshold={short(level.tolerance)})
 # Trainer(..., callbacks=[stopping])
 """,
             lightning=f"""
 from lightning import Trainer
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
-stopping = EarlyStopping("val_loss", patience={patience}, min_delta={short(level.noise)})
-keeping = ModelCheckpoint(monitor="val_loss", save_top_k=1)
+stopping = EarlyStopping({monitored(view, loss)}, patience={patience}, min_delta={short(level.tolerance)})
+keeping = ModelCheckpoint(monitor={monitored(view, loss)}, save_top_k=1)
 trainer = Trainer(callbacks=[stopping, keeping])  # all else as you have it
 """,
             expected="the next run ends soon after its best validation loss, and keeps that checkpoint",

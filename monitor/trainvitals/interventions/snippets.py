@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from trainvitals.interventions.values import optimizer_name, rate_now, setting, short
-from trainvitals.view import RunView
+from trainvitals.interventions.values import optimizer_name, quoted, rate_now, setting, short
+from trainvitals.view import LossCurve, RunView
 
 CUSTOMARY_RATE = 1e-3
 """Adam's default, taken where the run logged no rate."""
@@ -45,6 +45,14 @@ from lightning import Trainer
 
 trainer = Trainer({given})  # all else as you have it
 """
+
+
+def monitored(view: RunView, loss: LossCurve) -> str:
+    """What the framework itself calls a validation loss, as code; our own record has names of its own."""
+    theirs = "trainvitals" not in view.run.hyper_parameters
+    if view.dialect == "transformers":
+        return quoted(loss.tag.replace("/", "_") if theirs and loss.tag.startswith("eval") else "eval_loss")
+    return quoted(loss.tag if theirs else "val_loss")
 
 
 def configure_optimizers(view: RunView, then: str = "return optimizer", **settings: str) -> str:

@@ -35,6 +35,11 @@ class Level:
     noise: float
 
     @property
+    def tolerance(self) -> float:
+        """By how much one point may differ without meaning anything."""
+        return self.noise or max(VISIBLE_SHARE * abs(self.value), float(np.finfo(np.float64).tiny))
+
+    @property
     def visible_change(self) -> float:
         """The smallest change of the level that one would see and care for."""
         return max(VISIBLE_SHARE * abs(self.value), self.noise, float(np.finfo(np.float64).tiny))

@@ -12,6 +12,7 @@ from tests.monitor.interventions.test_interventions import NAMES, finding, rich_
 from trainvitals.dialect import dialect_of
 from trainvitals.interventions.intervention import UNDO_IN_WORDS
 from trainvitals.interventions.registry import all_interventions
+from trainvitals.interventions.snippets import monitored
 from trainvitals.model import Run
 from trainvitals.synth import healthy_run
 
@@ -121,6 +122,7 @@ def test_a_trainer_state_and_a_trainers_arguments_are_of_transformers():
     run = healthy_run("annealed").run
     assert dialect_of(run) == "pytorch"
     assert dialect_of(replace(run, format="hf-trainer-state")) == "transformers"
+    assert dialect_of(replace(run, format="lightning-csv")) == "lightning"
     assert dialect_of(replace(run, texts={"args/text_summary": "{}"})) == "transformers"
 
 
@@ -137,3 +139,30 @@ def test_a_lightning_optimizer_keeps_what_the_run_had():
     ]
     given = {each.arg: ast.literal_eval(each.value) for each in call.keywords}
     assert given == {"lr": pytest.approx(1.5e-4, rel=0.01), "momentum": 0.9, "weight_decay": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("settings", "tag", "expected"),
+    [
+        ({"framework": "transformers"}, "eval_code_loss", "'eval_code_loss'"),
+        ({"framework": "transformers"}, "eval/loss", "'eval_loss'"),
+        ({"framework": "transformers", "trainvitals": "0"}, "val/loss", "'eval_loss'"),
+        ({"framework": "lightning"}, "valid/loss_epoch", "'valid/loss_epoch'"),
+        ({"framework": "lightning", "trainvitals": "0"}, "val/loss", "'val_loss'"),
+    ],
+)
+def test_what_is_monitored_has_the_name_that_the_framework_gave(settings, tag, expected):
+    view = rich_view(hyper_parameters=settings)
+    loss = view.val_loss
+    assert loss is not None
+    assert monitored(view, replace(loss, recorded=replace(loss.recorded, tag=tag))) == expected
+
+
+def test_an_improvement_to_wait_for_is_never_nothing():
+    view = rich_view()
+    flat = {tag: replace(each, value=0.0 * each.value + 1.0) for tag, each in view.run.series.items()}
+    suggestion = all_interventions()["early-stopping"].suggest(
+        type(view)(replace(view.run, series=flat), view.signals), finding()
+    )
+    assert suggestion is not None
+    assert suggestion.summary.endswith("of more than 0.01")
