@@ -118,18 +118,20 @@ def _still(loss: LossCurve, since_step: int, provable_sds: float) -> Still | Non
 
 
 def _is_straight(curve: Series, rate: Series) -> bool:
-    """Whether a curve falls in a straight line over the sum of the rates: at 95 % it ends at half its speed or more."""
-    time = rate_time(curve.step.astype(np.float64), rate_at((rate.step, np.asarray(rate.value)), curve.step))
-    middle, half = (time[0] + time[-1]) / 2, (time[-1] - time[0]) / 2
-    if not half > 0:
+    """Whether a curve falls in a straight line over the sum of the rates, as long as there was one: at 95 % it ends at
+    half its speed or more."""
+    rates = rate_at((rate.step, np.asarray(rate.value)), curve.step)
+    moving = rates >= SCHEDULE_END_SHARE * float(rate.value.max())
+    if np.count_nonzero(moving) < FEWEST_VALIDATIONS:
         return False
+    curve = curve.take(moving)
+    time = rate_time(curve.step.astype(np.float64), rates[moving])
+    middle, half = (time[0] + time[-1]) / 2, (time[-1] - time[0]) / 2
     at = (time - middle) / half
     design = np.stack([np.ones_like(at), at, at**2], axis=1)
     # Squares of what a log may hold would overflow.
     value = np.asarray(curve.value, dtype=np.float64) / float(np.abs(curve.value).max())
-    coefficients, _, rank, _ = np.linalg.lstsq(design, value, rcond=None)
-    if rank < len(coefficients):
-        return False
+    coefficients, *_ = np.linalg.lstsq(design, value, rcond=None)
     slope, bend = float(coefficients[1]), float(coefficients[2])
     residual = value - design @ coefficients
     error = float(np.sqrt(residual @ residual / (len(at) - 3) * np.linalg.inv(design.T @ design)[2, 2]))
