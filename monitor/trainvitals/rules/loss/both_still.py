@@ -1,4 +1,4 @@
-"""Training and validation loss that both end a whole schedule where they began, or have only begun to fall."""
+"""Training and validation loss that both end a whole schedule where they began, as far as their noise lets one see."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import block_means, mad_scale
 from trainvitals.model import Series, Verdict
-from trainvitals.progress.regime import SCHEDULE_END_SHARE, rate_at, rate_time
+from trainvitals.progress.regime import SCHEDULE_END_SHARE
 from trainvitals.view import LossCurve, RunView
 
 BLOCKS = 20
@@ -25,9 +25,6 @@ BEGINS_WITHIN = 0.1
 LOWEST_OF_BLOCKS_SDS = 3.0
 """The lowest of twenty noisy blocks lies so far below their mean."""
 
-HALF_SPEED_BEND = 1 / 6
-"""Bend over slope, on a time from -1 to 1, at which the speed at the end, slope + 2 bend, is half of that at first."""
-
 NEGLIGIBLE_SHARE = 0.002
 """Of the loss: a fall that is provable but smaller counts for nothing; the smallest gain that is progress."""
 
@@ -39,14 +36,12 @@ class Still:
     Args:
         tag: of the loss. start, end: levels of the first twentieth and of the second half.
         gain_high: upper bound of the fall, at 95 %.
-        fell: provably, and not only next to nothing.
     """
 
     tag: str
     start: float
     end: float
     gain_high: float
-    fell: bool
 
     @property
     def share_high(self) -> float:
@@ -56,31 +51,19 @@ class Still:
 
 @dataclass(frozen=True, slots=True)
 class BothStill:
-    """The two losses of a run that is over.
-
-    Args:
-        creeping: the validation loss did fall, but straight on: per unit of the rate at the end as fast as at first.
-    """
+    """The two losses of a run that is over."""
 
     train: Still
     val: Still
-    creeping: bool
 
 
 def both_still(view: RunView) -> BothStill | None:
-    """What the two losses say together; None unless the schedule has ended and neither fell provably, or both only
-    crept: what learns slows down, and what is straight to the end has hardly begun.
+    """What the two losses say together; None unless the schedule has ended and neither fell provably.
 
     While the rate is up a loss that rests may be on a saddle, which ends by itself; without a rate nothing ends.
     """
     train, val, rate = view.train_loss, view.val_loss, view.learning_rate
-    if (
-        train is None
-        or val is None
-        or rate is None
-        or not _has_ended(rate)
-        or min(len(train), len(val)) < FEWEST_VALIDATIONS
-    ):
+    if train is None or val is None or not _has_ended(rate) or min(len(train), len(val)) < FEWEST_VALIDATIONS:
         return None
     first, last = int(train.curve.step[0]), int(train.curve.step[-1])
     begins = int(val.curve.step[0])
@@ -90,16 +73,11 @@ def both_still(view: RunView) -> BothStill | None:
         return None
     # The validation loss must show no fall; the other, which is noisier, must only not contradict it.
     still = _still(train, begins, LOWEST_OF_BLOCKS_SDS), _still(val, begins, ONE_SIDED_95)
-    if still[0] is None or still[1] is None:
-        return None
-    creeping = still[1].fell
-    if (creeping or still[0].fell) and not (creeping and _is_straight(val.curve, rate)):
-        return None
-    return BothStill(still[0], still[1], creeping)
+    return None if still[0] is None or still[1] is None else BothStill(still[0], still[1])
 
 
 def _still(loss: LossCurve, since_step: int, provable_sds: float) -> Still | None:
-    """One loss, and whether it fell provably from a step on; None where it was lower for a while."""
+    """One loss; None where it fell provably from a step on, or was lower for a while."""
     step = np.asarray(loss.curve.step, dtype=np.float64)
     blocks = block_means(step, np.asarray(loss.curve.value, dtype=np.float64), min(BLOCKS, len(loss)))
     level, half = blocks.value, len(blocks) // 2
@@ -111,32 +89,12 @@ def _still(loss: LossCurve, since_step: int, provable_sds: float) -> Still | Non
     begins = int(np.searchsorted(blocks.start, int(np.searchsorted(step, since_step))))
     fall = float(level[min(begins, half)]) - end
     negligible = NEGLIGIBLE_SHARE * abs(start)
-    fell = fall > provable_sds * error and fall + ONE_SIDED_95 * error > negligible
+    if fall > provable_sds * error and fall + ONE_SIDED_95 * error > negligible:
+        return None
     if start - float(level.min()) > max(start - end, negligible) + LOWEST_OF_BLOCKS_SDS * noise_sd:
         return None
-    return Still(loss.tag, start, end, start - end + ONE_SIDED_95 * error, fell)
+    return Still(loss.tag, start, end, start - end + ONE_SIDED_95 * error)
 
 
-def _is_straight(curve: Series, rate: Series) -> bool:
-    """Whether a curve falls in a straight line over the sum of the rates, as long as there was one: at 95 % it ends at
-    half its speed or more."""
-    rates = rate_at((rate.step, np.asarray(rate.value)), curve.step)
-    moving = rates >= SCHEDULE_END_SHARE * float(rate.value.max())
-    if np.count_nonzero(moving) < FEWEST_VALIDATIONS:
-        return False
-    curve = curve.take(moving)
-    time = rate_time(curve.step.astype(np.float64), rates[moving])
-    middle, half = (time[0] + time[-1]) / 2, (time[-1] - time[0]) / 2
-    at = (time - middle) / half
-    design = np.stack([np.ones_like(at), at, at**2], axis=1)
-    # Squares of what a log may hold would overflow.
-    value = np.asarray(curve.value, dtype=np.float64) / float(np.abs(curve.value).max())
-    coefficients, *_ = np.linalg.lstsq(design, value, rcond=None)
-    slope, bend = float(coefficients[1]), float(coefficients[2])
-    residual = value - design @ coefficients
-    error = float(np.sqrt(residual @ residual / (len(at) - 3) * np.linalg.inv(design.T @ design)[2, 2]))
-    return slope < 0 and bend + ONE_SIDED_95 * error <= HALF_SPEED_BEND * -slope
-
-
-def _has_ended(rate: Series) -> bool:
-    return len(rate) > 1 and float(rate.value[-1]) < SCHEDULE_END_SHARE * float(rate.value.max())
+def _has_ended(rate: Series | None) -> bool:
+    return rate is not None and len(rate) > 1 and float(rate.value[-1]) < SCHEDULE_END_SHARE * float(rate.value.max())

@@ -98,9 +98,7 @@ class NotLearning(Rule[Stillness]):
 
     Where the training loss is too noisy to prove it, both losses may together, once the learning rate is down to next
     to nothing (until then a saddle may end): neither has fallen provably since the first validation, the validation
-    loss by at most `hidden_share` and the training loss since its start by at most twice that. Or it fell by so little
-    in a straight line over the sum of the rates, still at half of its first speed or more at the end: what learns slows
-    down as it comes nearer, and this has hardly begun.
+    loss by at most `hidden_share` and the training loss since its start by at most twice that.
 
     A first step may cost more than guessing, and falling from there to ln(K) is not learning yet: where a metric stands
     at chance all the time (accuracy 1/K, area under the ROC curve 0.5), the gain counts from ln(K) on. Without a metric
@@ -148,7 +146,7 @@ class NotLearning(Rule[Stillness]):
         Threshold(
             "hidden_share",
             0.05,
-            "Of the validation loss: what its noise may hide, or what it may creep, in a whole schedule.",
+            "Of the validation loss: what its noise may hide, where neither loss fell provably in a whole schedule.",
             "convention; the healthy trainings of the exam with the least to learn gain a tenth",
         ),
         Threshold(
@@ -206,21 +204,17 @@ class NotLearning(Rule[Stillness]):
         if abs(both.val.start) < limits["low_level"]:
             return []
         train, val = both.train, both.val
-        where = (
-            "have hardly begun to fall when the schedule ends" if both.creeping else "end the schedule as they began"
-        )
         return [
             self.finding(
                 Severity.WARNING,
                 0.85,
-                f"{train.tag} and {val.tag} {where}: {train.start:.4g} and {val.start:.4g} at first, {train.end:.4g} "
-                f"and {val.end:.4g} in the second half",
+                f"{train.tag} and {val.tag} end the schedule where they began: {train.start:.4g} and {val.start:.4g} "
+                f"at first, {train.end:.4g} and {val.end:.4g} in the second half",
                 first_step=still.first_step,
                 last_step=still.last_step,
                 evidence=tuple(
                     Evidence(
-                        f"{loss.tag} has fallen by at most {loss.gain_high:.3g} (95 %), "
-                        f"{'straight on to the end' if loss.fell else 'and not provably'}",
+                        f"{loss.tag} has not fallen provably; its noise hides a fall of at most {loss.gain_high:.3g}",
                         signal=loss.tag,
                         value=loss.gain_high,
                         threshold=share * abs(loss.start),

@@ -174,7 +174,7 @@ def test_after_a_whole_schedule_the_validation_loss_proves_what_noise_hides_in_t
         (None, COSINE),
         (flat_validation(), None),
         (flat_validation(), np.full(POINTS, 1e-3)),
-        (flat_validation(gain=0.04, sd=0.001), COSINE),
+        (flat_validation(gain=0.02, sd=0.001), COSINE),
         (flat_validation(sd=0.05), COSINE),
         (flat_validation()[:7], COSINE),
         (0.04 * flat_validation(), COSINE),
@@ -183,25 +183,6 @@ def test_after_a_whole_schedule_the_validation_loss_proves_what_noise_hides_in_t
 )
 def test_it_proves_nothing_where(val, rate):
     assert findings(RULE, view_of(HIDING, val=val, rate=rate)) == []
-
-
-CREPT = np.cumsum(COSINE) / COSINE.sum()
-
-
-@pytest.mark.parametrize(
-    ("progress", "gain", "found"),
-    [
-        (CREPT, 0.03, ["warning"]),
-        (CREPT, 0.08, []),
-        (1 - np.exp(-4 * CREPT), 0.03, []),
-        (CREPT**0.5, 0.03, []),
-    ],
-    ids=["straight", "straight and far", "it comes to rest", "it slows down"],
-)
-def test_a_loss_that_falls_by_little_in_a_straight_line_over_the_rates_has_hardly_begun(progress, gain, found):
-    loss = 1.7 * (1 - gain * progress) * noise(0.03, seed=3)
-    val = 1.6 * (1 - gain * progress[9::10]) * noise(0.001, 30, seed=4)
-    assert severities(RULE, view_of(loss, val=val, rate=COSINE)) == found
 
 
 def test_a_training_loss_that_falls_while_validation_rests_learns_something():
@@ -217,9 +198,3 @@ def test_what_a_training_loss_loses_before_the_first_validation_is_no_learning_i
         loss = 1.7 * (1 + height * first) * noise(0.004)
         view = make_view({"loss": (STEPS, loss), "val": (steps, val), "rate": (STEPS, COSINE)}, signals)
         assert severities(RULE, view) == found
-
-
-def test_a_rate_that_was_never_there_explains_no_straight_line():
-    rate = np.where(np.arange(POINTS) < 1, 1e-3, 0.0)
-    val = 1.6 * (1 - 0.03 * CREPT[9::10]) * noise(0.001, 30, seed=4)
-    assert findings(RULE, view_of(1.7 * (1 - 0.03 * CREPT) * noise(0.03, seed=3), val=val, rate=rate)) == []
