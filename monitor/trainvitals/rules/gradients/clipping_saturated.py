@@ -164,7 +164,7 @@ class ClippingSaturated(Rule[Clipping]):
             )
         got = f"; {loss.tag} has gained {loss.gained:.0%} so far"
         if stuck:
-            little = "nothing" if loss.gained < WORTH_A_NUMBER else f"no more than {loss.gained:.0%}"
+            little = "nothing" if loss.gained < WORTH_A_NUMBER else f"no more than {loss.gained:.1%}"
             got = f", and {loss.tag} has gained {little}"
         return [
             self.finding(
