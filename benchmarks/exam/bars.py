@@ -116,7 +116,7 @@ def table(marked: list[Marked]) -> Iterator[str]:
             theirs = _macro_f1(marked, best)
             yield (
                 f"| macro F1 on the {log} log, times that of the best peer ({best}, {theirs:.2f}) | "
-                f"{ours:.2f}: {ours / max(theirs, 0.01):.1f} times | at least twice | "
+                f"{ours:.2f}: {ours / max(theirs, 0.01):.2f} times | at least twice | "
                 f"{_said(ours >= TIMES_BEST_PEER * theirs)} |"
             )
 

@@ -42,7 +42,7 @@ class Fault:
         held_out: nothing may be tuned on it.
         settings: changes the settings. prepare: changes data or network before the optimizer is made. wire: after.
         before, batch, loss: called at every step from the onset on.
-        is_note: what should be found is an info, because nothing need be changed.
+        is_note: an info is enough, because nothing need be changed or because no log alone can prove more.
     """
 
     name: str

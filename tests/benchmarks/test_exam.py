@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch", reason="the exam trains networks")
 
-from benchmarks.exam import bars, bases, controls, report, results
+from benchmarks.exam import bars, bases, controls, reasons, report, results
 from benchmarks.exam.cases import cases
 from benchmarks.exam.faults import FAULTS
 from benchmarks.exam.marks import Marked, clustered, f_scores
@@ -123,3 +123,12 @@ def test_false_alarms_are_told_by_name_and_by_when():
     looks = {"0.25": EMPTY | {"alarms": ["overfitting"]}, "0.5": EMPTY, "0.75": EMPTY, "1.0": EMPTY}
     told = list(report.false_alarms([Marked(control, "plain", "plain", 0, 100, looks, None)]))
     assert told == [f"- {control.name} (plain): overfitting at 25 % of the run"]
+
+
+def test_every_miss_that_was_kept_has_its_reason_and_no_reason_is_stale():
+    missed = {(mark.case.fault.name, mark.judge) for mark in report.misses(_ours(results.load()))}
+    assert missed == set(reasons.REASONS)
+
+
+def _ours(marks):
+    return [mark for mark in marks if mark.judge == mark.sees]
