@@ -172,7 +172,17 @@ def _weights(view: RunView) -> Iterator[Sign]:
             and np.median([_digits(each) for each in last]) >= FEWEST_DIGITS
         ):
             same = np.all(norms.value == last, axis=1)
-            yield from _tail(view, norms, same, "the norms of all weights are the same to the last digit")
+            if _came_at_once(norms.value, begin_of_tail(same)):
+                yield from _tail(view, norms, same, "the norms of all weights are the same to the last digit")
+
+
+def _came_at_once(norms: Values, begin: int | None) -> bool:
+    """Whether some layer moved by many units of its last digit until the standstill; what slows down is rounded away."""
+    if not begin or begin < FEWEST_BEFORE:
+        return False
+    late = norms[begin - FEWEST_BEFORE : begin + 1]
+    last_digits = [abs(each) * 10.0 ** (1 - _digits(each)) for each in norms[-1]]
+    return bool(np.any(np.median(np.abs(np.diff(late, axis=0)), axis=0) > MOVED_UNITS * np.asarray(last_digits)))
 
 
 def _validation_moves(view: RunView) -> bool:
