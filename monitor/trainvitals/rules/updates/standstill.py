@@ -177,7 +177,7 @@ def _weights(view: RunView) -> Iterator[Sign]:
 
 
 def _came_at_once(norms: Values, begin: int | None) -> bool:
-    """Whether some layer moved by many units of its last digit until the standstill; what slows down is rounded away."""
+    """Whether some layer moved by many units of its last digit until then; what slows down ends in rounding."""
     if not begin or begin < FEWEST_BEFORE:
         return False
     late = norms[begin - FEWEST_BEFORE : begin + 1]
