@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from rich.console import Console
 
 from trainvitals import demo
 from trainvitals.cli import cli
@@ -21,16 +19,33 @@ from trainvitals_hooks.demo.registry import SCENARIOS
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 1, 2)
 
+PLAY = """
+import sys
+from rich.console import Console
+from trainvitals import demo
+from trainvitals_hooks.demo.registry import SCENARIOS
+
+console = Console(width=120, markup=False, highlight=False, emoji=False)
+sys.exit(not demo.play(SCENARIOS[sys.argv[1]], console, seed=int(sys.argv[2])))
+"""
+
 
 @pytest.fixture
 def played(tmp_path, monkeypatch):
-    """Plays a scenario in an empty folder, and gives what it printed."""
+    """Plays a scenario in an empty folder, and gives what it printed.
+
+    In a process of its own, as it is run by a person: memory is recorded too, and that of a process which ran a
+    thousand other tests before grows for their reasons.
+    """
     monkeypatch.chdir(tmp_path)
 
     def play(name, seed):
-        console = Console(file=io.StringIO(), width=120, markup=False, highlight=False, emoji=False)
-        assert demo.play(SCENARIOS[name], console, seed=seed), console.file.getvalue()
-        return console.file.getvalue()
+        path = os.pathsep.join(str(ROOT / folder) for folder in ("monitor", "hooks"))
+        command = [sys.executable, "-c", PLAY, name, str(seed)]
+        environment = os.environ | {"PYTHONPATH": path}
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     return play
 
