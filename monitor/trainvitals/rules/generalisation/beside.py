@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.maths.robust import Floats
 from trainvitals.model import Series
+from trainvitals.rules import logging_lines
 from trainvitals.rules.alignment import positions
-from trainvitals.view import RunView
+from trainvitals.rules.rule import NotEnough
+from trainvitals.view import LossCurve, RunView
 
 INTERVAL_SHARE = 0.5
 """Of the time between two validations, before and after one: what the training loss beside it is the mean of."""
@@ -38,6 +40,17 @@ class Beside:
     def gap(self) -> NDArray[np.float64]:
         """Logarithm of the validation loss over the training loss ``[V]``."""
         return np.asarray(np.log(self.val) - np.log(self.train))
+
+
+def both_losses(view: RunView) -> tuple[LossCurve, LossCurve] | NotEnough:
+    """Training and validation loss of a supervised training, or which of them is missing."""
+    train, val = view.train_loss, view.val_loss
+    if not view.signals.supervised:
+        return NotEnough()
+    if train is None or val is None:
+        missing = tuple(name for name, loss in (("train_loss", train), ("val_loss", val)) if loss is None)
+        return NotEnough(missing, logging_lines.VALIDATION_LOSS)
+    return train, val
 
 
 def beside(train: Series, val: Series) -> Beside | None:

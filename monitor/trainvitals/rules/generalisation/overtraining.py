@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
-from trainvitals.rules import logging_lines
 from trainvitals.rules.alignment import positions
+from trainvitals.rules.generalisation.beside import both_losses
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.rules.updates.sizes import setting
 from trainvitals.view import LossCurve, RunView
@@ -132,12 +132,10 @@ class Overtraining(Rule[Beyond | None]):
     interventions = ("stop-and-keep-best", "early-stopping", "more-data", "more-regularisation")
 
     def measure(self, view: RunView) -> Beyond | NotEnough | None:
-        train, val = view.train_loss, view.val_loss
-        if not view.signals.supervised:
-            return NotEnough()
-        if train is None or val is None:
-            missing = tuple(name for name, loss in (("train_loss", train), ("val_loss", val)) if loss is None)
-            return NotEnough(missing, logging_lines.VALIDATION_LOSS)
+        losses = both_losses(view)
+        if isinstance(losses, NotEnough):
+            return losses
+        train, val = losses
         multiple, assessment = _multiple(view), view.assess(val)
         if assessment.reason is Reason.TOO_FEW_POINTS or view.assess(train).verdict not in STILL_IMPROVING:
             return None

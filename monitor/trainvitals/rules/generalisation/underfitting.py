@@ -11,7 +11,7 @@ from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
 from trainvitals.progress import Assessment
 from trainvitals.rules import logging_lines
 from trainvitals.rules.generalisation import passes
-from trainvitals.rules.generalisation.beside import Beside, beside
+from trainvitals.rules.generalisation.beside import Beside, beside, both_losses
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -136,12 +136,10 @@ class Underfitting(Rule[Fit]):
     interventions = ("overfit-one-batch", "larger-model", "lower-weight-decay")
 
     def measure(self, view: RunView) -> Fit | NotEnough:
-        train, val = view.train_loss, view.val_loss
-        if not view.signals.supervised:
-            return NotEnough()
-        if train is None or val is None:
-            missing = tuple(name for name, loss in (("train_loss", train), ("val_loss", val)) if loss is None)
-            return NotEnough(missing, logging_lines.VALIDATION_LOSS)
+        losses = both_losses(view)
+        if isinstance(losses, NotEnough):
+            return losses
+        train, val = losses
         both, known = beside(train.curve, val.curve), passes.passes_of(view)
         if both is None:
             return NotEnough()

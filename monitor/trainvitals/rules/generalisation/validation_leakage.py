@@ -9,8 +9,7 @@ import numpy as np
 
 from trainvitals import tags
 from trainvitals.model import Evidence, Finding, Series, Severity
-from trainvitals.rules import logging_lines
-from trainvitals.rules.generalisation.beside import Beside, beside, noise_of, rates_beside
+from trainvitals.rules.generalisation.beside import Beside, beside, both_losses, noise_of, rates_beside
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -157,12 +156,10 @@ class ValidationLeakage(Rule[Leak]):
     interventions = ("deduplicate-splits", "compare-splits")
 
     def measure(self, view: RunView) -> Leak | NotEnough:
-        train, val = view.train_loss, view.val_loss
-        if not view.signals.supervised:
-            return NotEnough()
-        if train is None or val is None:
-            missing = tuple(name for name, loss in (("train_loss", train), ("val_loss", val)) if loss is None)
-            return NotEnough(missing, logging_lines.VALIDATION_LOSS)
+        losses = both_losses(view)
+        if isinstance(losses, NotEnough):
+            return losses
+        train, val = losses
         both = beside(train.curve, val.curve)
         if both is None:
             return NotEnough()

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 
 from trainvitals.maths.robust import running_median
 from trainvitals.model import Evidence, Finding, Severity
-from trainvitals.rules import logging_lines
 from trainvitals.rules.generalisation import passes
-from trainvitals.rules.generalisation.beside import beside, noise_of
+from trainvitals.rules.generalisation.beside import beside, both_losses, noise_of
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -154,12 +153,10 @@ class ValidationShift(Rule[Apart]):
     interventions = ("compare-splits", "normalise-inputs")
 
     def measure(self, view: RunView) -> Apart | NotEnough:
-        train, val = view.train_loss, view.val_loss
-        if not view.signals.supervised:
-            return NotEnough()
-        if train is None or val is None:
-            missing = tuple(name for name, loss in (("train_loss", train), ("val_loss", val)) if loss is None)
-            return NotEnough(missing, logging_lines.VALIDATION_LOSS)
+        losses = both_losses(view)
+        if isinstance(losses, NotEnough):
+            return losses
+        train, val = losses
         both = beside(train.curve, val.curve)
         if both is None:
             return NotEnough()
