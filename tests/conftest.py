@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import settings
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 UNDER_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
+CHROMIUM = shutil.which("chromium")
 ABSENT = "absent here: "
 
 # A deadline would measure the machine. Under CI the examples are the same every time: what lands is judged by the
@@ -37,7 +39,7 @@ class Need:
 
 NEEDS = {
     "torch": Need("torch", find_spec("torch") is not None, installable=True),
-    "browser": Need("a browser driven by playwright", find_spec("playwright") is not None, installable=True),
+    "browser": Need("Chromium driven by playwright", bool(CHROMIUM and find_spec("playwright")), installable=True),
     "shared": Need("the labelled real logs", (SHARED / "real_logs" / "labels.csv").is_file(), installable=False),
 }
 
