@@ -266,7 +266,7 @@ def test_another_process_can_follow_it_too(tmp_path, start, root):
     training = start("nan", folder)
     while not list(folder.glob("*tfevents*")):
         time.sleep(0.05)
-    command = [sys.executable, "-m", "trainvitals", "follow", str(folder), "--until-idle", "5"]
+    command = [sys.executable, "-m", "trainvitals", "follow", str(folder), "--until-idle", "15"]
     environment = os.environ | {"PYTHONPATH": str(root / "monitor")}
     followed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=LONG_S)
     assert outcome(training)[0] == 0

@@ -3,6 +3,7 @@ from __future__ import annotations
 import copy
 import time
 from contextlib import nullcontext
+from statistics import median
 
 import pytest
 import torch
@@ -86,8 +87,8 @@ def test_the_fast_rank_waits_for_the_slow_one(tmp_path):
     found = recorded(tmp_path / "run")
     fast, slow = (found[f"system/rank{rank}/communication_time_s"] for rank in (0, 1))
     assert sorted(fast) == sorted(slow) == list(range(STEPS))
-    # The first step may begin at different times. One of the others may meet a busy machine; most do not.
-    assert sum(fast[step] > 0.03 > slow[step] for step in range(1, STEPS)) >= STEPS // 2
+    # The first step may begin at different times, and any other may meet a busy machine.
+    assert median(list(fast.values())[1:]) > max(0.03, median(list(slow.values())[1:]))
     assert all(found["system/communication_time_s"][step] == min(fast[step], slow[step]) for step in fast)
 
 
