@@ -161,16 +161,11 @@ def explain(name: str) -> None:
 
     Causes that no rule finds by itself, such as labels-without-signal, have a shorter one.
     """
-    from trainvitals.causes import causes_without_a_rule
-    from trainvitals.reporters.rules_report import print_cause, print_page
-    from trainvitals.rules.registry import find_rule
+    from trainvitals.reporters.rule_page import page_of
+    from trainvitals.reporters.rules_report import print_page
 
-    cause = causes_without_a_rule().get(name.casefold())
-    if cause is not None:
-        _print(lambda console: print_cause(name.casefold(), cause, console), None)
-        return
-    rule = find_rule(name)
-    _print(lambda console: print_page(rule, console), None)
+    page = page_of(name)
+    _print(lambda console: print_page(page, console), None)
 
 
 @cli.command()

@@ -66,7 +66,7 @@ class RunBlock:
         yield from self._others()
         yield from self._changes()
         yield from self._accepted()
-        if self.worst is not None and (self.worst.severity is not Severity.ERROR or self._is_symptom(self.worst)):
+        if self.worst is not None and (self.worst.severity is not Severity.ERROR or wording.is_stuck(self.worst)):
             yield from self._continuation()
         yield from self._not_judged()
         yield from self._problems()
@@ -77,28 +77,8 @@ class RunBlock:
         line.append(wording.run_name(diagnosis), style="bold")
         line.append("  ")
         line.append(f"● {wording.STATUS_WORDS[diagnosis.status]}", style=STATUS_STYLES[diagnosis.status])
-        line.append(f"   {self._headline()}")
+        line.append(f"   {wording.headline(diagnosis)}")
         return self._with_right(line, wording.extent(diagnosis))
-
-    def _headline(self) -> str:
-        diagnosis = self.diagnosis
-        if self.worst is not None:
-            level = diagnosis.progress.level
-            return wording.finding_headline(self.worst) + ("" if level is None else f", loss {wording.number(level)}")
-        if self._headline_finding is not None:
-            return visible(self._headline_finding.summary)
-        return wording.progress_sentence(diagnosis)
-
-    @property
-    def _headline_finding(self) -> Finding | None:
-        """What stands for a run that could not be judged."""
-        undetermined = self.diagnosis.status is Status.UNDETERMINED
-        return next(iter(self.diagnosis.open_findings), None) if undetermined and self.worst is None else None
-
-    @staticmethod
-    def _is_symptom(finding: Finding) -> bool:
-        """Whether it is a training that is stuck, so that one asks what going on would bring."""
-        return bool(finding.causes) or finding.unexplained is not None
 
     def _finding(self, finding: Finding) -> Iterator[Text]:
         yield from self._paragraph("WHAT", finding.summary)
@@ -154,7 +134,7 @@ class RunBlock:
             yield Text(f"{INDENT}{' ' * LABEL_WIDTH}    {visible(code_line)}".rstrip(), style="cyan")
 
     def _others(self) -> Iterator[Text]:
-        shown_above = (self.worst, self._headline_finding)
+        shown_above = (self.worst, wording.stands_for_a_verdict(self.diagnosis))
         as_cause = () if self.verbose or self.worst is None or self.worst.root is None else (self.worst.root.name,)
         others = [
             finding
@@ -192,10 +172,9 @@ class RunBlock:
         yield from self._more(accepted, ALSO_SHOWN)
 
     def _continuation(self) -> Iterator[Text]:
-        progress, last_step = self.diagnosis.progress, self.diagnosis.last_step
-        if progress.gain is not None and progress.horizon_steps and last_step is not None:
-            span = f"{wording.step(last_step)} → {wording.step(last_step + progress.horizon_steps)}"
-            yield from self._paragraph("IF YOU CONTINUE", f"{span}: gain {wording.gain(progress)}")
+        continuation = wording.continuation(self.diagnosis)
+        if continuation is not None:
+            yield from self._paragraph("IF YOU CONTINUE", continuation)
 
     def _not_judged(self) -> Iterator[Text]:
         rules = self.diagnosis.not_assessed

@@ -16,14 +16,15 @@ def visible(text: str, *, longest: int | None = None) -> str:
         text: anything.
         longest: cut in the middle to this many characters, so that both ends stay readable.
     """
-    shown = "".join(_escape(character) if _is_unsafe(character) else character for character in text)
+    shown = "".join(_escape(character) if is_unsafe(character) else character for character in text)
     if longest is not None and len(shown) > longest:
         head = (longest - 1) // 2
         shown = f"{shown[:head]}…{shown[len(shown) - (longest - 1 - head) :]}"
     return shown
 
 
-def _is_unsafe(character: str) -> bool:
+def is_unsafe(character: str) -> bool:
+    """Whether a person would not see this character, or be misled by it."""
     return unicodedata.category(character) in _UNSAFE_CATEGORIES
 
 

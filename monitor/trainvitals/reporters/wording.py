@@ -148,6 +148,35 @@ def finding_headline(finding: Finding) -> str:
     return f"{finding.name}{when} ({finding.likelihood})"
 
 
+def headline(diagnosis: Diagnosis) -> str:
+    """The whole run in one clause: what is wrong with it, else how it progresses."""
+    worst = worst_open_finding(diagnosis)
+    if worst is not None:
+        level = diagnosis.progress.level
+        return finding_headline(worst) + ("" if level is None else f", loss {number(level)}")
+    instead = stands_for_a_verdict(diagnosis)
+    return progress_sentence(diagnosis) if instead is None else visible(instead.summary)
+
+
+def stands_for_a_verdict(diagnosis: Diagnosis) -> Finding | None:
+    """What is said of a run that could not be judged."""
+    undetermined = diagnosis.status is Status.UNDETERMINED and worst_open_finding(diagnosis) is None
+    return next(iter(diagnosis.open_findings), None) if undetermined else None
+
+
+def continuation(diagnosis: Diagnosis) -> str | None:
+    """What going on would bring: ``12,400 → 15,500: gain 0.000 ± 0.004``; None where nothing was forecast."""
+    progress, last_step = diagnosis.progress, diagnosis.last_step
+    if progress.gain is None or not progress.horizon_steps or last_step is None:
+        return None
+    return f"{step(last_step)} → {step(last_step + progress.horizon_steps)}: gain {gain(progress)}"
+
+
+def is_stuck(finding: Finding) -> bool:
+    """Whether it is a training that is stuck, so that one asks what going on would bring."""
+    return bool(finding.causes) or finding.unexplained is not None
+
+
 def cause_of(diagnosis: Diagnosis) -> str:
     """The name of the best root cause where it is not the finding itself, else an empty string."""
     worst = worst_open_finding(diagnosis)

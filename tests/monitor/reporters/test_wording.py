@@ -73,3 +73,15 @@ def test_the_worst_finding_is_never_an_accepted_one_or_a_note() -> None:
     assert wording.worst_open_finding(replace(SICK, findings=(accepted, spikes))) is None
     assert wording.worst_open_finding(SICK) is plateau
     assert wording.worst_open_finding(HEALTHY) is None
+
+
+def test_the_whole_run_is_one_clause() -> None:
+    assert wording.headline(SICK).startswith(wording.finding_headline(SICK.findings[0]))
+    assert wording.headline(HEALTHY) == wording.progress_sentence(HEALTHY)
+
+
+def test_what_going_on_would_bring_is_from_the_last_step_on() -> None:
+    progress = replace(SICK.progress, gain=0.021, gain_low=0.015, gain_high=0.027, horizon_steps=3100)
+    run = replace(SICK, last_step=12400, progress=progress)
+    assert wording.continuation(run) == "12,400 → 15,500: gain 0.021 ± 0.006"
+    assert wording.continuation(replace(run, progress=replace(progress, gain=None))) is None
