@@ -36,7 +36,7 @@ def test_without_settings_a_new_file_says_it_all(tmp_path: Path) -> None:
     assert file.read_text() == (
         '[[accept]]\nfinding = "plateau"\nreason = "it is the end of the schedule"\nrun = "*runs/exp1"\n'
     )
-    assert os.listdir(tmp_path) == ["trainvitals.toml"]
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_new_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_link_to_a_project_file_gets_the_entry_of_a_project_file(tmp_path: Pat
         "# only a remark",
         'ignore = ["plateau"]',
         'ignore = ["plateau"]\r\nfail-on = "error"\r\n',
-        '[rules.plateau]\nminimum_gain = 1.0\n\n[[accept]]\nfinding = "a"\nreason = "b"\n\n[rules.loss-spikes]\nx = 1\n',
+        '[rules.plateau]\nminimum_gain = 1.0\n\n[[accept]]\nfinding = "a"\nreason = "b"\n\n[rules.a]\nx = 1\n',
         'accept = [{finding = "a", reason = "b"}]\n',
         'accept = [{finding = "a", reason = "]"}, ]  # one\nfail-on = "error"\n',
         'accept = [\n  {finding = "a", reason = "b"},  # accept [this]\n  # and more\n]\n[rules.plateau]\nx = 2\n',
