@@ -22,6 +22,7 @@ from trainvitals.rules.registry import all_rules
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "monitor" / "trainvitals"
 HOOKS = ROOT / "hooks" / "trainvitals_hooks"
+APP = ROOT / "app" / "trainvitals_app"
 DOCUMENTS = sorted(path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("*.md"), *ROOT.glob("*/README.md")))
 
 # Paths that a reader would have, not the repository.
@@ -172,12 +173,21 @@ def test_the_callback_that_the_readme_shows_is_taken(tmp_path, monkeypatch, fram
 
 
 def test_the_map_has_every_module_of_the_hooks():
-    the_map = read("ARCHITECTURE.md").split("In `hooks/trainvitals_hooks/`:")[1].split("Beside it")[0]
+    the_map = read("ARCHITECTURE.md").split("In `hooks/trainvitals_hooks/`:")[1].split("In `app/`")[0]
     modules = [path.name for path in HOOKS.glob("*.py") if path.name != "__init__.py"]
     assert [name for name in modules if f"`{name}`" not in the_map] == []
     named = re.findall(r"`([a-z_/]+\.py|[a-z_]+/)`", the_map)
     assert len(named) > 15
     assert [name for name in named if not (HOOKS / name).exists()] == []
+
+
+def test_the_map_has_every_module_of_the_app():
+    the_map = read("ARCHITECTURE.md").split("in `app/trainvitals_app/`:")[1].split("Beside it")[0]
+    modules = [path.name for path in APP.glob("*.py") if path.name != "__init__.py"]
+    folders = [f"{path.parent.name}/" for path in APP.glob("*/__init__.py")]
+    assert [name for name in (*modules, *folders) if f"`{name}`" not in the_map] == []
+    named = re.findall(r"`([a-z_/]+\.py|[a-z_]+/)`", the_map)
+    assert [name for name in named if not (APP / name).exists()] == []
 
 
 def test_every_rate_that_the_readme_shows_was_measured():
