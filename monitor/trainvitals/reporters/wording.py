@@ -7,6 +7,7 @@ from math import floor, isfinite, log10
 
 from trainvitals.maths.level_change import LevelChange
 from trainvitals.model import (
+    Basis,
     Diagnosis,
     Finding,
     FindingOutcome,
@@ -16,6 +17,7 @@ from trainvitals.model import (
     Status,
     Verdict,
     Verified,
+    Verify,
 )
 from trainvitals.reporters.visible import visible
 
@@ -33,6 +35,15 @@ _REASON_WORDS = {
     Reason.NOISE_LIMITED: "the noise hides it",
     Reason.TOO_FEW_POINTS: "too few points",
 }
+
+BASIS_WORDS: dict[Basis, str] = {
+    "paper": "published",
+    "law": "follows from a formula",
+    "this run": "from the numbers of this run",
+    "documentation": "documented",
+    "hypothesis": "a guess",
+}
+"""What an expectation rests on."""
 
 # Promises of one finding; the first belongs to the first suggestion.
 PROMISES_SHOWN = 2
@@ -108,14 +119,22 @@ def moved(signal: str, change: LevelChange) -> str:
 
 def promise(verified: Verified) -> str:
     """``train/loss down by 0.023: held, 2.31 → 2.1 (-0.21 ± 0.01)``."""
-    verify = verified.verify
-    wanted = "finite" if verify.direction == "finite" else f"{verify.direction} by {number(verify.size)}"
     outcome = "held" if verified.held else "did not hold" if verified.held is False else f"cannot tell: {verified.why}"
     if verified.change is not None:
         change = verified.change
         levels = f"{number(change.before)} → {number(change.after)}"
         outcome += f", {levels} ({_with_half_width(change.change, change.half_width)})"
-    return f"{visible(verify.signal, longest=60)} {wanted}: {outcome}"
+    return f"{_wanted(verified.verify)}: {outcome}"
+
+
+def success(verify: Verify) -> str:
+    """How to see whether something helped: ``train/loss down by 0.023 within 200 steps``."""
+    return f"{_wanted(verify)} within {step(verify.within_steps)} steps"
+
+
+def _wanted(verify: Verify) -> str:
+    size = "finite" if verify.direction == "finite" else f"{verify.direction} by {number(verify.size)}"
+    return f"{visible(verify.signal, longest=60)} {size}"
 
 
 def outcome_details(outcome: FindingOutcome) -> Iterator[str]:
@@ -175,6 +194,15 @@ def continuation(diagnosis: Diagnosis) -> str | None:
 def is_stuck(finding: Finding) -> bool:
     """Whether it is a training that is stuck, so that one asks what going on would bring."""
     return bool(finding.causes) or finding.unexplained is not None
+
+
+def onset(finding: Finding) -> str:
+    """Since when: ``since step 3,100``, ``at step 700``, ``since between steps 1,400 and 1,500``; "" without a step."""
+    if finding.first_step is None:
+        return ""
+    if finding.begins_by is not None and finding.begins_by > finding.first_step:
+        return f"since between steps {step(finding.first_step)} and {step(finding.begins_by)}"
+    return f"{'at' if finding.first_step == finding.last_step else 'since'} step {step(finding.first_step)}"
 
 
 def cause_of(diagnosis: Diagnosis) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from tests.monitor.reporters.diagnoses import HEALTHY, SICK, UNDETERMINED
 
-from trainvitals.model import Progress, Reason, Verdict
+from trainvitals.model import Basis, Progress, Reason, Verdict, Verify
 from trainvitals.reporters import wording
 
 
@@ -85,3 +86,20 @@ def test_what_going_on_would_bring_is_from_the_last_step_on() -> None:
     run = replace(SICK, last_step=12400, progress=progress)
     assert wording.continuation(run) == "12,400 → 15,500: gain 0.021 ± 0.006"
     assert wording.continuation(replace(run, progress=replace(progress, gain=None))) is None
+
+
+def test_an_onset_is_dated_as_closely_as_it_is_known() -> None:
+    finding = replace(SICK.findings[0], first_step=1400, last_step=4990, begins_by=1500)
+    assert wording.onset(finding) == "since between steps 1,400 and 1,500"
+    assert wording.onset(replace(finding, begins_by=None)) == "since step 1,400"
+    assert wording.onset(replace(finding, begins_by=1400, last_step=1400)) == "at step 1,400"
+    assert wording.onset(replace(finding, first_step=None, begins_by=None)) == ""
+
+
+def test_success_is_a_size_and_a_time() -> None:
+    assert wording.success(Verify("val/loss", "down", 0.0231, 1200)) == "val/loss down by 0.0231 within 1,200 steps"
+    assert wording.success(Verify("val/loss", "finite", 0.0, 20)) == "val/loss finite within 20 steps"
+
+
+def test_every_basis_of_an_expectation_has_words() -> None:
+    assert set(wording.BASIS_WORDS) == set(get_args(Basis))
