@@ -16,7 +16,7 @@ from trainvitals.model import Dialect, LayerSeries, Progress, Reason, Restart, R
 
 if TYPE_CHECKING:
     from trainvitals.maths.spikes import Spike
-    from trainvitals.progress import Assessment
+    from trainvitals.progress import Assessment, Judgement
     from trainvitals.signals import Signals
 
 
@@ -56,7 +56,7 @@ class RunView:
     def __init__(self, run: Run, signals: Signals) -> None:
         self.run = run
         self.signals = signals
-        self._assessments: dict[str, Assessment] = {}
+        self._judgements: dict[str, Judgement] = {}
         self._spikes: dict[str, tuple[Spike, ...]] = {}
         self._layers: dict[str, LayerSeries] = {}
 
@@ -121,17 +121,21 @@ class RunView:
 
     def assess(self, loss: LossCurve) -> Assessment:
         """Is this loss still getting better? Restarts and the learning rate are taken into account."""
-        from trainvitals.progress import assess_progress
+        return self.judge(loss).assessment
 
-        if loss.tag not in self._assessments:
+    def judge(self, loss: LossCurve) -> Judgement:
+        """The same, with what the answer was computed from."""
+        from trainvitals.progress import judge_progress
+
+        if loss.tag not in self._judgements:
             rate = self.learning_rate
-            self._assessments[loss.tag] = assess_progress(
+            self._judgements[loss.tag] = judge_progress(
                 loss.curve.step,
                 np.asarray(loss.curve.value, dtype=np.float64),
                 learning_rate=None if rate is None else (rate.step, np.asarray(rate.value, dtype=np.float64)),
                 breaks=loss.restarts,
             )
-        return self._assessments[loss.tag]
+        return self._judgements[loss.tag]
 
     def spikes(self, loss: LossCurve) -> tuple[Spike, ...]:
         """The short upward excursions of this loss, in order."""

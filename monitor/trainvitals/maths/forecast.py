@@ -179,17 +179,18 @@ def fit_law(
     return best
 
 
-def law_gain(
+def law_gains(
     time: Floats,
     value: Floats,
     kinds: Sequence[Kind],
-    horizon: float,
+    horizons: NDArray[np.float64],
     *,
     confidence: float,
     lowest_floor: float = 0.0,
     weights: NDArray[np.float64] | None = None,
-) -> Interval:
-    """How far the closest law falls within ``horizon`` after the last point, with a moving-block bootstrap interval.
+) -> list[Interval]:
+    """How far the closest law falls within each of ``[H]`` times after the last point, with a moving-block bootstrap
+    interval.
 
     Residuals are drawn in blocks of twice their autocorrelation time, at least the cube root of their number (Künsch
     1989), and widened for the fitted parameters. Every kind of law is fitted to every replicate and the closest one
@@ -202,20 +203,24 @@ def law_gain(
     fitted = law.predict(time)
     residuals = (y - fitted) * np.sqrt(w * len(y) / max(1, len(y) - LAW_PARAMETERS))
     replicates = fitted + _moving_blocks(residuals, REPLICATES) / np.sqrt(w)
-    ends = np.array([float(time[-1]), float(time[-1]) + horizon])
-    gains, closest = np.zeros(REPLICATES), np.full(REPLICATES, np.inf)
+    ends = float(time[-1]) + np.append(0.0, horizons)
+    gains, closest = np.zeros((len(horizons), REPLICATES)), np.full(REPLICATES, np.inf)
     for kind in kinds:
         family = shapes(kind, time)
         _, scale, sse = solve(family.at(time), replicates, w, lowest_floor)
         best = np.argmin(sse, axis=1)
         rows = np.arange(REPLICATES)
-        now, then = family.at(ends)[best].T
-        gains = np.where(sse[rows, best] < closest, scale[rows, best] * (now - then), gains)
+        levels = family.at(ends)[best].T
+        gains = np.where(sse[rows, best] < closest, scale[rows, best] * (levels[0] - levels[1:]), gains)
         closest = np.minimum(sse[rows, best], closest)
     tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile(gains, [tail, 1.0 - tail])
-    estimate = float(law.predict(ends)[0] - law.predict(ends)[1])
-    return Interval(estimate, min(float(low), estimate), max(float(high), estimate))
+    bounds = np.quantile(gains, [tail, 1.0 - tail], axis=1)
+    level = law.predict(ends)
+    estimates = level[0] - level[1:]
+    return [
+        Interval(estimate, min(low, estimate), max(high, estimate))
+        for estimate, low, high in zip(estimates.tolist(), *bounds.tolist(), strict=True)
+    ]
 
 
 def _moving_blocks(residuals: NDArray[np.float64], replicates: int) -> Matrix:

@@ -14,6 +14,7 @@ from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.model import Reason, Verdict
 from trainvitals.progress.curve import BlockCurve
 from trainvitals.progress.descent import Descent, judge_descent
+from trainvitals.progress.forecasts import Forecast, HeldForecast
 from trainvitals.progress.ground import NoNewGround, new_ground
 from trainvitals.progress.outlook import Outlook, look_ahead
 from trainvitals.progress.regime import Rate, Regime, last_regime, rate_reason, schedule_ended, usable_rate
@@ -100,6 +101,24 @@ class Assessment:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement:
+    """The verdict on one loss with what it was computed from.
+
+    Args:
+        confidence: of the interval of a gain.
+        curve: the stretch that was judged; None where there was too little to judge.
+        forecasts: the one that the verdict rests on, then the others that it was held against.
+        broken_step: where the descent stops to follow its law, None where it follows one throughout.
+    """
+
+    assessment: Assessment
+    confidence: float
+    curve: BlockCurve | None = None
+    forecasts: tuple[Forecast, ...] = ()
+    broken_step: int | None = None
+
+
 # Below 2 % of the loss it began with, a run has learned what there was; what is left is a matter of luck.
 NEAR_ZERO_SHARE = 0.02
 LEVEL_POINTS = 5
@@ -120,6 +139,18 @@ def assess_progress(
     limits: ProgressLimits = ProgressLimits(),
     remaining_steps: int | None = None,
 ) -> Assessment:
+    """The verdict of ``judge_progress`` alone."""
+    return judge_progress(step, value, learning_rate, breaks, limits, remaining_steps).assessment
+
+
+def judge_progress(
+    step: NDArray[np.int64],
+    value: NDArray[np.float64],
+    learning_rate: tuple[NDArray[np.int64], NDArray[np.float64]] | None = None,
+    breaks: Sequence[int] = (),
+    limits: ProgressLimits = ProgressLimits(),
+    remaining_steps: int | None = None,
+) -> Judgement:
     """Judge one loss curve. Never raises on finite input, however odd.
 
     Args:
@@ -130,34 +161,34 @@ def assess_progress(
         remaining_steps: how much of the run is still to come, if that is known.
     """
     if len(step) < limits.fewest_points:
-        return _too_few(step, value, limits)
+        return Judgement(_too_few(step, value, limits), limits.confidence)
     rate = usable_rate(learning_rate, int(step[0]), int(step[-1]))
     regime = last_regime(step, rate, breaks, limits.fewest_points)
     begun = regime.start
     if len(step) - begun >= limits.fewest_points:
         dropped_at = _decisive_drop(step, _bounded(value), regime, limits.horizon_share)
         if dropped_at is None:
-            return _assess(step, value, regime, rate, limits, remaining_steps)
+            return _judge(step, value, regime, rate, limits, remaining_steps)
         begun = int(np.searchsorted(step, dropped_at))
     # A regime that has only begun says nothing yet; but a run that improved until a moment ago still counts as such.
     before = slice(0, begun)
     if begun >= limits.fewest_points:
         earlier = last_regime(step[before], rate, breaks, limits.fewest_points)
         if begun - earlier.start >= limits.fewest_points:
-            assessment = _assess(step[before], value[before], earlier, rate, limits, remaining_steps)
-            if assessment.verdict in (Verdict.PROGRESSING, Verdict.SLOW):
-                return assessment
-    return _too_few(step[begun:], value[begun:], limits)
+            judgement = _judge(step[before], value[before], earlier, rate, limits, remaining_steps)
+            if judgement.assessment.verdict in (Verdict.PROGRESSING, Verdict.SLOW):
+                return judgement
+    return Judgement(_too_few(step[begun:], value[begun:], limits), limits.confidence)
 
 
-def _assess(
+def _judge(
     step: NDArray[np.int64],
     value: NDArray[np.float64],
     regime: Regime,
     rate: Rate | None,
     limits: ProgressLimits,
     remaining_steps: int | None,
-) -> Assessment:
+) -> Judgement:
     steps = step[regime.start :]
     values = _bounded(value[regime.start :])
     begin = regime.origin if regime.jump_step is None else regime.jump_step
@@ -182,14 +213,16 @@ def _assess(
     )
     held = constant_tail(value[regime.start :])
     if held is not None:
-        return _held(base, int(steps[held]), rate)
+        return Judgement(_held(base, int(steps[held]), rate), limits.confidence, curve, (HeldForecast(curve),))
     outlook = look_ahead(curve, float(horizon), delta, limits.confidence)
     slowed = rate_reason(rate, regime, int(steps[-1]))
     assessment = _judged(base, curve, outlook, rate, slowed)
     if regime.last_cut is not None and assessment.verdict in (Verdict.PLATEAU, Verdict.PROGRESSING):
         # Cuts explain how a joined stretch ended; that it still falls means that they have not ended it.
-        return replace(assessment, reason=slowed if assessment.verdict is Verdict.PLATEAU else Reason.LR_LIMITED)
-    return assessment
+        reason = slowed if assessment.verdict is Verdict.PLATEAU else Reason.LR_LIMITED
+        assessment = replace(assessment, reason=reason)
+    broken = None if outlook.broken is None else int(curve.first_step[outlook.broken])
+    return Judgement(assessment, limits.confidence, curve, outlook.forecasts, broken)
 
 
 def _bounded(value: NDArray[np.float64]) -> NDArray[np.float64]:

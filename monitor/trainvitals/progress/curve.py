@@ -25,6 +25,7 @@ class BlockCurve:
         lowest_floor: 0 where no value is negative, else minus infinity: what a law of descent may not undercut.
         noise_sd: of single points.
         steps_done: of the whole run, of which the regime may be a part.
+        zero_step: where time counts from, as a step.
     """
 
     time: NDArray[np.float64]
@@ -34,6 +35,7 @@ class BlockCurve:
     lowest_floor: float
     noise_sd: float
     steps_done: float
+    zero_step: float
 
     @classmethod
     def of(
@@ -47,11 +49,23 @@ class BlockCurve:
         weights = (level / level[-1]) ** (-2.0 * power) if power > 0 else np.ones(len(means))
         floor = 0.0 if float(value.min()) >= 0 else -np.inf
         return cls(
-            means.time, means.value, weights, step[means.start], floor, difference_noise_sd(value), float(steps_done)
+            means.time,
+            means.value,
+            weights,
+            step[means.start],
+            floor,
+            difference_noise_sd(value),
+            float(steps_done),
+            origin - spacing,
         )
 
     def __len__(self) -> int:
         return len(self.value)
+
+    @property
+    def step(self) -> NDArray[np.float64]:
+        """``[M]`` the middle of each block, as a step."""
+        return self.time + self.zero_step
 
     @property
     def level(self) -> float:
@@ -76,6 +90,7 @@ class BlockCurve:
             self.lowest_floor,
             self.noise_sd,
             self.steps_done,
+            self.zero_step,
         )
 
     def last_share(self, share: float, fewest: int) -> int:

@@ -8,11 +8,12 @@ import numpy as np
 
 from trainvitals.maths.changepoint import SoftBreak, broken_residuals, find_soft_break
 from trainvitals.maths.equivalence import Interval
-from trainvitals.maths.forecast import Kind, fit_law, law_gain
+from trainvitals.maths.forecast import Kind, fit_law
 from trainvitals.maths.noise import difference_noise_sd, lag_one_correlation
 from trainvitals.maths.trend import fit_line
 from trainvitals.model import Verdict
 from trainvitals.progress.curve import BlockCurve
+from trainvitals.progress.forecasts import LAWS, Forecast, LawForecast, LineForecast, StepForecast
 
 # The soft break is searched in the last 80 % of the steps: the first fifth has the curvature of a start, which no
 # one law fits together with the rest.
@@ -26,8 +27,6 @@ FEWEST_BEFORE_BREAK = 10
 FEWEST_AFTER_BREAK = 8
 FEWEST_FOR_LAW = 8
 FEWEST_FOR_LINE = 6
-# Large models follow power laws; small ones go exponentially to the noise floor of their learning rate.
-LAWS: tuple[Kind, ...] = ("power", "exponential")
 # A line through a bending curve overstates what is to come; where the law has it flat, the line may say twice as much.
 BENT_MARGIN = 2.0
 # A bend is accepted at the price of three parameters and a search, as a break is (about 3 ln n + 6 for 60 blocks).
@@ -36,9 +35,6 @@ BEND_COST = 4.5
 # forbids to say more; but a gain of ten times the smallest that counts is no standstill, whatever was promised.
 STOPPED_SHARE = 1.0 / 3.0
 LARGEST_MARGIN = 10.0
-# A fall of which every single step is larger than twice the noise of a difference is no matter of luck, whatever its
-# form: laws miss a fall that gets faster, or bends twice, by far more than its noise, and would call that noise.
-STEP_SCORE = 2.0
 # A regression is named only where the rise is half as large as the smallest gain that counts.
 REGRESSION_SHARE = 0.5
 
@@ -52,14 +48,21 @@ class Outlook:
         delta: the smallest gain that counts: as given, or for a plateau after a break a third of what the law before
             it promised, if that is more.
         begins: the block with which the regime that decides begins.
-        flat_throughout: a line of no slope describes the whole curve.
+        forecasts: the one that the verdict rests on, then the others that it was held against.
+        broken: the block from which on the descent no longer follows its law, None where one law holds throughout.
     """
 
     verdict: Verdict
     gain: Interval
     delta: float
     begins: int
-    flat_throughout: bool = False
+    forecasts: tuple[Forecast, ...]
+    broken: int | None = None
+
+    @property
+    def flat_throughout(self) -> bool:
+        """A line of no slope describes the whole curve, and nothing else was tried."""
+        return len(self.forecasts) == 1
 
 
 def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: float) -> Outlook:
@@ -70,35 +73,42 @@ def look_ahead(curve: BlockCurve, horizon: float, delta: float, confidence: floa
         delta: the smallest gain that counts as progress.
         confidence: of the two-sided intervals.
     """
-    whole = _line_gain(curve, horizon, confidence)
+
+    def gain(forecast: Forecast) -> Interval:
+        return forecast.gains(np.array([horizon]), confidence)[0]
+
+    throughout = LineForecast(curve)
+    whole = gain(throughout)
     if whole.within(delta) and not _bends(curve, LAWS):
-        return Outlook(Verdict.PLATEAU, whole, delta, 0, flat_throughout=True)
+        return Outlook(Verdict.PLATEAU, whole, delta, 0, (throughout,))
     broken = _soft_break(curve)
     correlation = _noise_correlation(curve, broken)
     latest = curve.last_share(LINE_SHARE, FEWEST_FOR_LINE)
-    by_line = _line_gain(curve.part(latest), horizon, confidence, correlation)
+    line = LineForecast(curve.part(latest), correlation)
+    by_line = gain(line)
     regime = curve.part(curve.last_share(LAW_SHARE, FEWEST_FOR_LAW) if broken is None else broken)
     straight = broken is not None and not _bends(regime, ("exponential",))
-    by_law = (
-        _line_gain(regime, horizon, confidence, correlation) if straight else _law_gain(regime, horizon, confidence)
-    )
+    law: Forecast = LineForecast(regime, correlation) if straight else LawForecast(regime)
+    by_law = gain(law)
     begins, margin = 0 if broken is None else broken, delta
     if broken is not None and straight:
         promised = _promised(curve, broken, horizon)
         margin = min(max(delta, STOPPED_SHARE * promised), LARGEST_MARGIN * delta)
     certified = by_line.low < margin if straight else by_line.within(BENT_MARGIN * margin)
     if by_law.within(margin) and certified:
-        return Outlook(Verdict.PLATEAU, by_law, margin, begins if straight else latest)
+        return Outlook(Verdict.PLATEAU, by_law, margin, begins if straight else latest, (law, line), broken)
     if by_line.within(margin):
-        return Outlook(Verdict.PLATEAU, by_line, margin, latest if broken is None else broken)
+        return Outlook(Verdict.PLATEAU, by_line, margin, latest if broken is None else broken, (line, law), broken)
     if by_law.low > 0 and by_line.low > 0:
         verdict = Verdict.PROGRESSING if by_law.estimate >= delta else Verdict.SLOW
-        return Outlook(verdict, by_law, delta, begins)
-    by_steps = _step_gain(curve.part(latest), difference_noise_sd(curve.value), horizon)
-    if by_steps is not None and by_steps.estimate >= delta:
-        return Outlook(Verdict.PROGRESSING, by_steps, delta, begins)
+        return Outlook(verdict, by_law, delta, begins, (law, line), broken)
+    steps = StepForecast.of(curve.part(latest), difference_noise_sd(curve.value))
+    by_steps = None if steps is None else gain(steps)
+    if steps is not None and by_steps is not None and by_steps.estimate >= delta:
+        return Outlook(Verdict.PROGRESSING, by_steps, delta, begins, (steps, law, line), broken)
     regressing = by_line.high < -REGRESSION_SHARE * delta
-    return Outlook(Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE, by_line, delta, begins)
+    verdict = Verdict.REGRESSING if regressing else Verdict.INCONCLUSIVE
+    return Outlook(verdict, by_line, delta, begins, (line, law), broken)
 
 
 def _promised(curve: BlockCurve, broken: int, horizon: float) -> float:
@@ -108,26 +118,6 @@ def _promised(curve: BlockCurve, broken: int, horizon: float) -> float:
     law = fit_law(before.time, before.value, LAWS, lowest_floor=before.lowest_floor, weights=before.weights)
     now, then = law.predict(curve.time[-1] + np.array([0.0, horizon]))
     return float(now - then)
-
-
-def _line_gain(curve: BlockCurve, horizon: float, confidence: float, correlation: float | None = None) -> Interval:
-    """How far the line through a curve falls within the horizon."""
-    change, low, high = fit_line(curve.time, curve.value, correlation).change(horizon, confidence)
-    return Interval(0.0 - change, 0.0 - high, 0.0 - low)
-
-
-def _step_gain(curve: BlockCurve, noise_sd: float, horizon: float) -> Interval | None:
-    """What a fall in large steps gains at its latest pace: at least one more of its smallest steps, at most all of them
-    at its fastest pace. None where any step is within the noise."""
-    steps = -np.diff(curve.value)
-    smallest = float(steps.min())
-    if not smallest > STEP_SCORE * np.sqrt(2.0) * noise_sd:
-        return None
-    paces = steps / np.diff(curve.time)
-    most = float(curve.value[-1]) if curve.lowest_floor == 0 else np.inf
-    low = min(smallest, most)
-    estimate = min(max(float(paces[-1]) * horizon, low), most)
-    return Interval(estimate, low, min(max(float(paces.max()) * horizon, estimate), most))
 
 
 def _noise_correlation(curve: BlockCurve, broken: int | None) -> float:
@@ -162,18 +152,6 @@ def _search(curve: BlockCurve, laws: tuple[Kind, ...], first: int) -> SoftBreak 
         laws,
         first=first,
         last_margin=FEWEST_AFTER_BREAK,
-        lowest_floor=curve.lowest_floor,
-        weights=curve.weights,
-    )
-
-
-def _law_gain(curve: BlockCurve, horizon: float, confidence: float) -> Interval:
-    return law_gain(
-        curve.time,
-        curve.value,
-        LAWS,
-        horizon,
-        confidence=confidence,
         lowest_floor=curve.lowest_floor,
         weights=curve.weights,
     )

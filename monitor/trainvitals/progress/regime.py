@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ SLOWDOWN_EXPONENT = 0.6
 SLOWDOWN_SHARE = 0.5
 
 Rate = tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class HardBreak:
+    """A step from which on a curve was made under other conditions than before."""
+
+    step: int
+    kind: Literal["restart", "rate-raised", "rate-cut"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +75,9 @@ def last_regime(step: NDArray[np.int64], rate: Rate | None, breaks: Sequence[int
     """
     first, last = int(step[0]), int(step[-1])
     origin = 0 if 0 <= first <= (last - first) else first
-    raised, cuts = _raised_and_cut(rate)
-    hard = max((at for at in (*breaks, *raised) if first < at <= last), default=None)
-    cuts = [at for at in cuts if (first if hard is None else hard) < at <= last]
+    found = hard_breaks(first, last, rate, breaks)
+    hard = max((each.step for each in found if each.kind != "rate-cut"), default=None)
+    cuts = [each.step for each in found if each.kind == "rate-cut" and (hard is None or each.step > hard)]
     joined = bool(cuts) and len(step) - int(np.searchsorted(step, cuts[-1])) < fewest
     if joined:
         latest = min(int(step[-min(fewest, len(step))]), last - round(JOINED_SHARE * (last - origin)))
@@ -82,13 +91,15 @@ def last_regime(step: NDArray[np.int64], rate: Rate | None, breaks: Sequence[int
     return Regime(max(start, min(after, len(step) - fewest)), origin, jump, cuts[-1] if joined else None)
 
 
-def _raised_and_cut(rate: Rate | None) -> tuple[list[int], list[int]]:
-    """The steps of the jumps up and of the jumps down."""
-    if rate is None:
-        return [], []
-    jumps = np.array(rate_jumps(rate), dtype=np.int64)
-    up = rate_at(rate, jumps) > rate_at(rate, jumps - 1)
-    return jumps[up].tolist(), jumps[~up].tolist()
+def hard_breaks(first_step: int, last_step: int, rate: Rate | None, restarts: Sequence[int]) -> list[HardBreak]:
+    """The hard breaks after ``first_step``, in order."""
+    found = [HardBreak(at, "restart") for at in restarts]
+    if rate is not None:
+        jumps = np.array(rate_jumps(rate), dtype=np.int64)
+        up = rate_at(rate, jumps) > rate_at(rate, jumps - 1)
+        found += [HardBreak(at, "rate-raised") for at in jumps[up].tolist()]
+        found += [HardBreak(at, "rate-cut") for at in jumps[~up].tolist()]
+    return sorted((each for each in found if first_step < each.step <= last_step), key=lambda each: each.step)
 
 
 def rate_jumps(rate: Rate | None) -> list[int]:

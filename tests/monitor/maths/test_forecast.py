@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.optimize import nnls
 from tests.monitor.maths.made_noise import autoregressive
 
-from trainvitals.maths.forecast import fit_law, law_gain, shapes, solve
+from trainvitals.maths.forecast import fit_law, law_gains, shapes, solve
 
 TIME = np.arange(1.0, 61.0)
 KINDS = ("power", "exponential", "logistic", "vertex")
@@ -75,7 +75,7 @@ def test_the_gain_of_a_power_law_is_forecast_with_an_honest_interval():
     inside = 0
     for _ in range(60):
         value = truth + autoregressive(rng, 60, 0.3, sd=0.005)
-        interval = law_gain(time, value, ("power", "exponential"), 20.0, confidence=0.9)
+        (interval,) = law_gains(time, value, ("power", "exponential"), np.array([20.0]), confidence=0.9)
         inside += interval.low <= gain <= interval.high
         assert interval.low <= interval.estimate <= interval.high
     assert inside >= 45
@@ -83,9 +83,20 @@ def test_the_gain_of_a_power_law_is_forecast_with_an_honest_interval():
 
 def test_the_same_curve_gets_the_same_interval():
     value = 2.0 + TIME**-0.5 + np.random.default_rng(1).normal(0, 0.01, 60)
-    assert law_gain(TIME, value, KINDS, 10.0, confidence=0.9) == law_gain(TIME, value, KINDS, 10.0, confidence=0.9)
+    horizon = np.array([10.0])
+    assert law_gains(TIME, value, KINDS, horizon, confidence=0.9) == law_gains(
+        TIME, value, KINDS, horizon, confidence=0.9
+    )
+
+
+def test_gains_over_several_times_are_those_over_each_of_them():
+    value = 2.0 + TIME**-0.5 + np.random.default_rng(1).normal(0, 0.01, 60)
+    together = law_gains(TIME, value, KINDS, np.array([5.0, 10.0, 40.0]), confidence=0.9)
+    apart = [law_gains(TIME, value, KINDS, np.array([each]), confidence=0.9)[0] for each in (5.0, 10.0, 40.0)]
+    for one, other in zip(together, apart, strict=True):
+        assert (one.low, one.estimate, one.high) == pytest.approx((other.low, other.estimate, other.high), rel=1e-12)
 
 
 def test_a_law_cannot_promise_a_rise():
-    interval = law_gain(TIME, TIME, KINDS, 10.0, confidence=0.9)
+    (interval,) = law_gains(TIME, TIME, KINDS, np.array([10.0]), confidence=0.9)
     assert interval.low >= 0
