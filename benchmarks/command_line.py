@@ -110,7 +110,7 @@ def cpu_s(command: list[str]) -> float:
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(REPOSITORY / "monitor")}
+    return {**os.environ, "PYTHONPATH": str(REPOSITORY / "monitor"), "TRAINVITALS_CACHE": ""}
 
 
 def _children_cpu_s() -> float:

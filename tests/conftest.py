@@ -17,6 +17,9 @@ UNDER_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 CHROMIUM = shutil.which("chromium")
 ABSENT = "absent here: "
 
+# The diagnoses that are kept for whoever runs the tests are none of their business.
+os.environ["TRAINVITALS_CACHE"] = ""
+
 # A deadline would measure the machine. Under CI the examples are the same every time: what lands is judged by the
 # change, not by luck; elsewhere new examples are tried.
 settings.register_profile("house", deadline=None, derandomize=UNDER_CI)

@@ -35,18 +35,27 @@ def cli() -> None:
 @click.option("--val-loss", metavar="TAG", multiple=True, help="A validation loss. Repeatable.")
 @click.option("--learning-rate", metavar="TAG", multiple=True, help="The learning rate. Repeatable.")
 @click.option("--jobs", metavar="N", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes.")
+@click.option("--no-cache", is_flag=True, help="Read and judge all anew; keep nothing for the next time.")
 @click.option("--verbose", is_flag=True, help="All evidence, all suggestions with code, all that was not judged.")
 def diagnose(
-    paths: tuple[str, ...], output_format: str, output: str | None, jobs: int, verbose: bool, **told: Any
+    paths: tuple[str, ...],
+    output_format: str,
+    output: str | None,
+    jobs: int,
+    no_cache: bool,
+    verbose: bool,
+    **told: Any,
 ) -> None:
     """Say what is wrong with the runs at PATH: log files, run folders, or folders of runs.
 
     Exit status: 0 done; 1 findings at or above --fail-on; 2 bad usage, or nothing readable at PATH.
     """
+    from trainvitals.kept import default_store
     from trainvitals.session import diagnose_paths, exceeds, settings
 
     config = settings(**told)
-    diagnoses = diagnose_paths(paths, config, jobs=jobs, on_error=_complain)
+    store = None if no_cache else default_store()
+    diagnoses = diagnose_paths(paths, config, jobs=jobs, store=store, on_error=_complain)
     if not diagnoses:
         sys.exit(EXIT_USAGE)
     if output_format == "json":

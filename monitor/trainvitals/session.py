@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
 from trainvitals.config import Config, FailOn, find_config_file, load_config
-from trainvitals.engine import check_settings, diagnose
+from trainvitals.engine import check_settings
 from trainvitals.errors import LogError
-from trainvitals.formats import read_runs
-from trainvitals.model import Diagnosis, Run, Severity
+from trainvitals.formats.format import RunFiles
+from trainvitals.formats.read import named_runs
+from trainvitals.kept import KeptDiagnoses, Store
+from trainvitals.model import Diagnosis, Severity
 
 # Below this a progress bar would only flicker.
 SHOW_PROGRESS_AFTER_S = 1.0
@@ -46,18 +48,60 @@ def settings(
 
 
 def diagnose_paths(
-    paths: Sequence[str], config: Config, *, jobs: int = 1, on_error: Callable[[LogError], None]
+    paths: Sequence[str],
+    config: Config,
+    *,
+    jobs: int = 1,
+    store: Store | None = None,
+    on_error: Callable[[LogError], None],
 ) -> list[Diagnosis]:
-    """The diagnoses of all runs at these paths, in the order found; each unreadable path goes to ``on_error``."""
-    with _progress_line() as advance:
-        runs = _announced(read_runs(paths, purge=config.purge, on_error=on_error, jobs=jobs), advance)
-        if jobs == 1:
-            return [diagnose(run, config) for run in runs]
-        from concurrent.futures import ProcessPoolExecutor
-        from functools import partial
+    """The diagnoses of all runs at these paths, in the order found; each unreadable path goes to ``on_error``.
 
-        with ProcessPoolExecutor(jobs) as pool:
-            return list(pool.map(partial(diagnose, config=config), runs))
+    Args:
+        paths: log files, run folders, or folders of runs.
+        config: the settings that judge.
+        jobs: how many processes read and judge.
+        store: where diagnoses of files that have not changed are kept; None: every run is read and judged.
+        on_error: told of what cannot be read.
+    """
+    kept = KeptDiagnoses(config, store)
+    diagnoses = []
+    with _progress_line() as advance:
+        found = named_runs(paths, on_error)
+        for run_id, outcome in zip(found, _outcomes(found, kept, jobs), strict=True):
+            advance(run_id)
+            if isinstance(outcome, LogError):
+                on_error(outcome)
+            else:
+                diagnoses.append(outcome)
+    return diagnoses
+
+
+def _outcomes(found: Mapping[str, RunFiles], kept: KeptDiagnoses, jobs: int) -> Iterator[Diagnosis | LogError]:
+    """What became of each run, in order; those that were kept ask no process."""
+    known = {run_id: kept.find(files, run_id) for run_id, files in found.items()}
+    new = {run_id: files for run_id, files in found.items() if known[run_id] is None}
+    made = _made(new, kept, min(jobs, len(new)))
+    for summary in known.values():
+        yield next(made) if summary is None else summary.diagnosis
+
+
+def _made(new: Mapping[str, RunFiles], kept: KeptDiagnoses, jobs: int) -> Iterator[Diagnosis | LogError]:
+    if jobs <= 1:
+        yield from (_judged(kept, files, run_id) for run_id, files in new.items())
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_judged, [kept] * len(new), new.values(), new)
+
+
+def _judged(kept: KeptDiagnoses, files: RunFiles, run_id: str) -> Diagnosis | LogError:
+    try:
+        return kept.make(files, run_id).diagnosis
+    except LogError as error:
+        return error
 
 
 def exceeds(diagnoses: Iterable[Diagnosis], fail_on: FailOn) -> bool:
@@ -66,12 +110,6 @@ def exceeds(diagnoses: Iterable[Diagnosis], fail_on: FailOn) -> bool:
         return False
     bar = Severity(fail_on).rank
     return any(finding.severity.rank >= bar for diagnosis in diagnoses for finding in diagnosis.open_findings)
-
-
-def _announced(runs: Iterable[Run], advance: Callable[[str], None]) -> Iterator[Run]:
-    for run in runs:
-        advance(run.id)
-        yield run
 
 
 @contextmanager

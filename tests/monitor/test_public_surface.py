@@ -81,7 +81,7 @@ CODES = {
 COMMANDS = {
     "diagnose": {
         *("paths", "--format", "--output", "--select", "--ignore", "--fail-on"),
-        *("--train-loss", "--val-loss", "--learning-rate", "--jobs", "--verbose"),
+        *("--train-loss", "--val-loss", "--learning-rate", "--jobs", "--no-cache", "--verbose"),
     },
     "compare": {"before", "after", "--format", "--output", "--select", "--ignore"},
     "follow": {

@@ -13,6 +13,8 @@ from tests.monitor.reporters.diagnoses import HEALTHY, SICK, SPIKES
 from trainvitals import session
 from trainvitals.config import Config, FailOn
 from trainvitals.errors import LogError
+from trainvitals.formats.format import RunFiles
+from trainvitals.kept import KeptDiagnoses
 from trainvitals.model import Diagnosis
 from trainvitals.session import diagnose_paths, exceeds
 
@@ -62,17 +64,17 @@ def test_an_unreadable_path_goes_to_the_complaint_and_the_rest_is_diagnosed(log:
 def test_a_progress_line_shows_only_where_reading_takes_long(
     log: Path, monkeypatch: pytest.MonkeyPatch, takes_long: bool
 ) -> None:
-    read_runs = session.read_runs
+    judged = session._judged
 
-    def slow(*arguments: object, **options: object) -> object:
+    def slow(kept: KeptDiagnoses, files: RunFiles, run_id: str) -> Diagnosis | LogError:
         until_s = time.monotonic() + 60
         while takes_long and "runs read" not in terminal.getvalue() and time.monotonic() < until_s:
             time.sleep(0.01)
-        return read_runs(*arguments, **options)  # type: ignore[arg-type]
+        return judged(kept, files, run_id)
 
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
-    monkeypatch.setattr(session, "read_runs", slow)
+    monkeypatch.setattr(session, "_judged", slow)
     monkeypatch.setattr(session, "SHOW_PROGRESS_AFTER_S", 0.1 if takes_long else 600.0)
     diagnose_paths([str(log)], Config(), on_error=pytest.fail)
     assert ("runs read" in terminal.getvalue()) is takes_long

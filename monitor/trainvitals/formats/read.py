@@ -67,6 +67,32 @@ def read_runs(
         LogError: something cannot be read and there is no ``on_error``.
     """
     refuse = on_error or _raise
+    found = named_runs(paths, on_error)
+    if on_progress is not None:
+        on_progress(0, len(found))
+    results = _read_all(list(found.values()), purge, jobs)
+    for done, (run_id, result) in enumerate(zip(found, results, strict=True), start=1):
+        if on_progress is not None:
+            on_progress(done, len(found))
+        if isinstance(result, LogError):
+            refuse(result)
+        else:
+            yield replace(result, id=run_id)
+
+
+def named_runs(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], on_error: OnError | None = None
+) -> dict[str, RunFiles]:
+    """The files of all runs at some paths, by the id that each gets beside the others.
+
+    Args:
+        paths: as for ``read_runs``.
+        on_error: told of each path or folder that cannot be looked into.
+
+    Raises:
+        LogError: something cannot be looked into and there is no ``on_error``.
+    """
+    refuse = on_error or _raise
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     found: dict[tuple[Path, str], tuple[Path, RunFiles]] = {}
     for path in map(Path, given):
@@ -76,16 +102,7 @@ def read_runs(
         except LogError as error:
             refuse(error)
     ids = unique_ids(list(found.values()))
-    if on_progress is not None:
-        on_progress(0, len(ids))
-    results = _read_all([files for _, files in found.values()], purge, jobs)
-    for done, (run_id, result) in enumerate(zip(ids, results, strict=True), start=1):
-        if on_progress is not None:
-            on_progress(done, len(ids))
-        if isinstance(result, LogError):
-            refuse(result)
-        else:
-            yield replace(result, id=run_id)
+    return {run_id: files for run_id, (_, files) in zip(ids, found.values(), strict=True)}
 
 
 def read_files(files: RunFiles, purge: Purging = "session", *, read: ReadOne | None = None) -> Run:
