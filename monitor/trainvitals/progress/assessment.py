@@ -213,7 +213,9 @@ def _judge(
     )
     held = constant_tail(value[regime.start :])
     if held is not None:
-        return Judgement(_held(base, int(steps[held]), rate), limits.confidence, curve, (HeldForecast(curve),))
+        since = int(steps[held])
+        flat = curve.part(min(int(np.searchsorted(curve.first_step, since)), len(curve) - 1))
+        return Judgement(_held(base, since, rate), limits.confidence, curve, (HeldForecast(flat),))
     outlook = look_ahead(curve, float(horizon), delta, limits.confidence)
     slowed = rate_reason(rate, regime, int(steps[-1]))
     assessment = _judged(base, curve, outlook, rate, slowed)

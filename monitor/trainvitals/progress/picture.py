@@ -13,7 +13,7 @@ from trainvitals.model import Progress, Run, Series, Verdict
 from trainvitals.progress.assessment import Judgement
 from trainvitals.progress.forecasts import Forecast
 from trainvitals.progress.regime import HardBreak, Rate, hard_breaks, usable_rate
-from trainvitals.signals import understand
+from trainvitals.signals import Signals, understand
 from trainvitals.view import LossCurve, RunView
 
 StretchKind = Literal["earlier", "start", "descent", "latest", "too-new"]
@@ -131,13 +131,18 @@ class ProgressPicture:
         return self.forecasts[0].gains(np.array([float(steps)]))[0] if self.forecasts else None
 
 
-def progress_picture(run: Run, config: Config | None = None) -> ProgressPicture | None:
+def progress_picture(
+    run: Run, config: Config | None = None, *, signals: Signals | None = None
+) -> ProgressPicture | None:
     """The picture behind ``diagnose(run, config).progress``; None where no loss was judged.
+
+    Args:
+        signals: what the tags of the run mean, where that is known already; the settings play no part then.
 
     Raises:
         ConfigError: the settings name a tag that the run does not have.
     """
-    view = RunView(run, understand(run, (config or Config()).signals))
+    view = RunView(run, signals or understand(run, (config or Config()).signals))
     loss = view.judged_loss
     if loss is None or view.progress.signal is None or len(loss) == 0:
         return None
