@@ -24,8 +24,8 @@ HEIGHT_PX = 400
 # A band wider than what was recorded in sight would make a flat line of it; it may take one and a half times as
 # much again on each side.
 LARGEST_OVERHANG = 1.5
-# A descent from far above enters the frame from there: the end, which the verdict is on, keeps a sixth of it.
-MOST_ABOVE = 5.0
+# A descent from far above enters the frame from there: the end, which the verdict is on, keeps a quarter of it.
+MOST_ABOVE = 3.0
 PADDING_SHARE = 0.06
 # Labels closer than this share of the width go into a second row; where that is taken too, the line stands alone.
 LABEL_SHARE = 0.11
@@ -170,7 +170,7 @@ def _add_loss(figure: Figure, picture: ProgressPicture, window: Window | None) -
         mode="lines",
         name="as recorded",
         line={"color": look.TRAIN_COLOUR, "width": 1},
-        opacity=0.5,
+        opacity=0.4,
         legendrank=1,
         hovertemplate="%{y:.4g}",
     )
