@@ -14,9 +14,9 @@ from plotly import graph_objects as go
 from trainvitals.model import Severity
 from trainvitals.reporters.visible import visible
 
-# Okabe and Ito (2008), "Color Universal Design"; their yellow is darkened, which is not seen on white, and their black
-# is grey, which would not be seen on a dark page.
-BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+# Okabe and Ito (2008), "Color Universal Design". Their yellow is darkened, which is not seen on white; their blue is
+# lighter and their black is grey, for the dark page.
+BLUE, ORANGE, GREEN, VERMILION = "#1F83C6", "#E69F00", "#009E73", "#D55E00"
 SKY, PURPLE, OLIVE, GREY = "#56B4E9", "#CC79A7", "#B3A300", "#8A8A8A"
 
 RUN_COLOURS = (BLUE, ORANGE, GREEN, VERMILION, SKY, PURPLE, OLIVE, GREY)
@@ -30,7 +30,7 @@ VALIDATION_COLOURS = (GREEN, PURPLE, OLIVE, SKY)
 SEQUENTIAL_COLOURS = "Cividis"
 DIVERGING_COLOURS = "RdBu"
 
-RAW_OPACITY = 0.25
+RAW_OPACITY = 0.3
 """Of a curve as recorded, behind its smoothed one."""
 
 LINE_WIDTH = 1.8
