@@ -49,7 +49,7 @@ def _lines(comparison: Comparison) -> Iterator[Text]:
         yield Text(f"{INDENT}none in either run")
     yield Text("CURVES", style="bold")
     for loss in comparison.losses:
-        yield Text(f"{INDENT}{_loss(loss, same_start=comparison.same_start)}")
+        yield Text(f"{INDENT}{loss_sentence(loss, same_start=comparison.same_start)}")
     if not comparison.losses:
         yield Text(f"{INDENT}the runs have no loss in common", style="dim")
     if not comparison.same_start and comparison.losses:
@@ -79,7 +79,8 @@ def _finding(outcome: FindingOutcome) -> Text:
     return line
 
 
-def _loss(loss: LossOutcome, *, same_start: bool) -> str:
+def loss_sentence(loss: LossOutcome, *, same_start: bool) -> str:
+    """``training loss: lower from about step 1,200 on; 2.31 → 2.1 (-9.1%) where both end``."""
     suite = f" {visible(loss.suite)}" if loss.suite else ""
     name = f"{'training' if loss.split == 'train' else 'validation'} loss{suite}"
     difference = loss.difference
@@ -104,7 +105,7 @@ def _ratio(ratio: float) -> str:
 def _settings(comparison: Comparison) -> Iterator[Text]:
     for change in comparison.settings[:SETTINGS_SHOWN]:
         name = visible(change.name, longest=LONGEST_SETTING)
-        yield Text(f"{INDENT}{name}: {_setting(change.before)} → {_setting(change.after)}")
+        yield Text(f"{INDENT}{name}: {setting_words(change.before)} → {setting_words(change.after)}")
     left = len(comparison.settings) - SETTINGS_SHOWN
     if left > 0:
         yield Text(f"{INDENT}{left} more: --format json", style="dim")
@@ -112,5 +113,6 @@ def _settings(comparison: Comparison) -> Iterator[Text]:
         yield Text(f"{INDENT}the logs show no difference", style="dim")
 
 
-def _setting(value: Setting | None) -> str:
+def setting_words(value: Setting | None) -> str:
+    """The value of a hyper-parameter, or that it was not logged."""
     return "not logged" if value is None else visible(str(value), longest=LONGEST_SETTING)
