@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
 
-from trainvitals_app import address, live, text
-from trainvitals_app.roots import Roots, find_roots
+from trainvitals_app import address, live, shared, text
+from trainvitals_app.roots import Roots
 
 # Name in the URL: title and icon.
 PAGES = {
@@ -29,14 +28,9 @@ def show() -> None:
     address.register(pages)
     chosen = st.navigation(list(pages.values()), position="top")
     with st.container(key="banner", horizontal=True, vertical_alignment="center"):
-        st.markdown(_banner(roots()))
+        st.markdown(_banner(shared.roots()))
         live.bar()
     chosen.run()
-
-
-def roots() -> Roots:
-    """The paths that were given after ``--``, else the usual ones of the working folder, else the samples."""
-    return find_roots(sys.argv[1:], Path.cwd())
 
 
 def _page(name: str) -> st.Page:

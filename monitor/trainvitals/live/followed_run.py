@@ -70,6 +70,11 @@ class FollowedRun:
         return self._ledger.findings
 
     @property
+    def run(self) -> Run | None:
+        """What was read so far; None before anything was, and once the files are gone."""
+        return self._run
+
+    @property
     def trouble(self) -> LogError | ConfigError | None:
         """Why it could not be read or diagnosed the last time."""
         return self._unreadable or self._undiagnosed
@@ -138,6 +143,14 @@ class FollowedRun:
         self._undiagnosed = None
         self._looked_non_finite = frozenset(_ending_non_finite(self._run, self.diagnosis))
         return self._tell(settled=final or self._rests)
+
+    def know(self, diagnosis: Diagnosis) -> None:
+        """Take over the diagnosis that was made elsewhere of what was read so far. What it says is no news."""
+        self.diagnosis = diagnosis
+        self._looked_version, self._looked_points = self._version, self._points
+        if self._run is not None:
+            self._looked_non_finite = frozenset(_ending_non_finite(self._run, diagnosis))
+        self._tell(settled=True)
 
     def settle(self) -> list[Change]:
         """What the last look left open, once the log rests and no more data will decide it."""

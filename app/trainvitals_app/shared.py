@@ -1,0 +1,60 @@
+"""What all sessions of a server share: the list of runs, and the runs that are open."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import streamlit as st
+
+from trainvitals.config import Config
+from trainvitals.kept import KeptDiagnoses, default_store
+from trainvitals.session import settings
+from trainvitals_app.catalogue import Catalogue
+from trainvitals_app.open_runs import OpenRuns
+from trainvitals_app.pool import Pool
+from trainvitals_app.roots import Roots, find_roots
+
+
+def roots() -> Roots:
+    """The paths that were given after ``--``, else the usual ones of the working folder, else the samples."""
+    return find_roots(sys.argv[1:], Path.cwd())
+
+
+def config() -> Config:
+    """The settings of the nearest file, as for the command line.
+
+    Raises:
+        ConfigError: the file cannot be understood.
+    """
+    return settings()
+
+
+def catalogue() -> Catalogue:
+    """Every run at the roots."""
+    return _shared(roots(), config()).catalogue
+
+
+def open_runs() -> OpenRuns:
+    """The runs that pages look into."""
+    return _shared(roots(), config()).open_runs
+
+
+class _Shared:
+    """What belongs to some roots and settings."""
+
+    def __init__(self, shown: Roots, config: Config) -> None:
+        self.catalogue = Catalogue(shown, Pool(KeptDiagnoses(config, default_store())))
+        self.open_runs = OpenRuns(self.catalogue, config)
+
+    def close(self) -> None:
+        self.open_runs.close()
+        self.catalogue.close()
+
+
+# Other settings make another one; the one before stays for sessions that have not run since.
+@st.cache_resource(
+    show_spinner=False, max_entries=2, hash_funcs={Roots: repr, Config: repr}, on_release=lambda shared: shared.close()
+)
+def _shared(shown: Roots, config: Config) -> _Shared:
+    return _Shared(shown, config)
