@@ -26,7 +26,13 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
-@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "html", "markdown"]),
+    default="text",
+    show_default=True,
+)
 @click.option("--output", metavar="FILE", help="Write the report to FILE instead of the terminal.")
 @click.option("--select", metavar="NAME|CODE|FAMILY", multiple=True, help="Only these rules. Repeatable.")
 @click.option("--ignore", metavar="NAME|CODE|FAMILY", multiple=True, help="Accept these findings. Repeatable.")
@@ -53,6 +59,12 @@ def diagnose(
     from trainvitals.kept import default_store
     from trainvitals.session import diagnose_paths, exceeds, settings
 
+    if output_format == "html":
+        from trainvitals.reporters.html_report import check_html_extra
+
+        check_html_extra()
+        if output is None and sys.stdout.isatty():
+            raise click.UsageError("an HTML report is for a browser: give --output FILE")
     config = settings(**told)
     store = None if no_cache else default_store()
     diagnoses = diagnose_paths(paths, config, jobs=jobs, store=store, on_error=_complain)
@@ -62,6 +74,16 @@ def diagnose(
         from trainvitals.reporters.json_report import render_json
 
         _write(render_json(diagnoses), output)
+    elif output_format == "markdown":
+        from trainvitals.reporters.markdown_report import render_markdown
+
+        _write(render_markdown(diagnoses), output)
+    elif output_format == "html":
+        from trainvitals.reporters.html_report import render_html, runs_to_draw
+        from trainvitals.session import loss_charts
+
+        charts = loss_charts(paths, runs_to_draw(diagnoses), config, on_error=_complain)
+        _write(render_html(diagnoses, charts), output)
     else:
         from trainvitals.reporters.text_report import print_text
 

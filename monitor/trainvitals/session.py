@@ -8,15 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from trainvitals.config import Config, FailOn, find_config_file, load_config
 from trainvitals.engine import check_settings
 from trainvitals.errors import LogError
 from trainvitals.formats.format import RunFiles
-from trainvitals.formats.read import named_runs
+from trainvitals.formats.read import named_runs, read_files
 from trainvitals.kept import KeptDiagnoses, Store
 from trainvitals.model import Diagnosis, Severity
+from trainvitals.signals import understand
+
+if TYPE_CHECKING:
+    from trainvitals.figures.chart import Chart
 
 # Below this a progress bar would only flicker.
 SHOW_PROGRESS_AFTER_S = 1.0
@@ -102,6 +106,33 @@ def _judged(kept: KeptDiagnoses, files: RunFiles, run_id: str) -> Diagnosis | Lo
         return kept.make(files, run_id).diagnosis
     except LogError as error:
         return error
+
+
+def loss_charts(
+    paths: Sequence[str], diagnoses: Iterable[Diagnosis], config: Config, *, on_error: Callable[[LogError], None]
+) -> dict[str, Chart]:
+    """The losses of runs that were diagnosed, drawn, by the ids of the runs; those without a loss have none.
+
+    Args:
+        paths: where the runs were found, all of them together, so that their ids are the same.
+        diagnoses: of the runs to draw. Each run is read again, so that one at a time is held in memory.
+        config: the settings that judged.
+        on_error: told of what cannot be read any more.
+    """
+    from trainvitals.figures.loss_figure import loss_chart
+
+    found = named_runs(paths, lambda _told_before: None)
+    charts = {}
+    for diagnosis in diagnoses:
+        if diagnosis.id not in found or not (diagnosis.signals.train_loss or diagnosis.signals.val_loss):
+            continue
+        try:
+            run = read_files(found[diagnosis.id], config.purge)
+        except LogError as error:
+            on_error(error)
+            continue
+        charts[diagnosis.id] = loss_chart(run, understand(run, config.signals), diagnosis)
+    return charts
 
 
 def exceeds(diagnoses: Iterable[Diagnosis], fail_on: FailOn) -> bool:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -89,6 +90,37 @@ def test_json_fits_the_schema_and_goes_to_a_file(trainvitals: Trainvitals, diver
     jsonschema.validate(document, schema())
     assert document["runs"][0]["status"] == "error"
     assert document["runs"][0]["findings"][0]["name"] == "non-finite-loss"
+
+
+def test_html_goes_to_a_file_with_the_curve_in_it(trainvitals: Trainvitals, diverged: Path, tmp_path: Path) -> None:
+    outcome = trainvitals("diagnose", diverged, "--format", "html", "--output", tmp_path / "report.html")
+    assert (outcome.status, outcome.out, outcome.err) == (0, "", "")
+    document = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "non-finite-loss since step 3,010" in document
+    assert 'class="chart"' in document
+
+
+def test_html_is_not_written_to_a_terminal(trainvitals: Trainvitals, healthy: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    outcome = trainvitals("diagnose", healthy, "--format", "html")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "give --output FILE" in outcome.err
+
+
+def test_html_without_its_packages_is_one_line_that_says_what_to_install(
+    trainvitals: Trainvitals, healthy: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    outcome = trainvitals("diagnose", healthy, "--format", "html")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "trainvitals: the HTML report needs jinja2 (pip install 'trainvitals[report]')\n"
+
+
+def test_markdown_is_printed(trainvitals: Trainvitals, healthy: Path, diverged: Path) -> None:
+    outcome = trainvitals("diagnose", healthy, diverged, "--format", "markdown")
+    assert outcome.status == 0
+    assert "| `diverged/log.csv` | ✖ sick | non-finite-loss |" in outcome.out
+    assert outcome.err == ""
 
 
 def test_text_goes_to_a_file_without_escapes(trainvitals: Trainvitals, healthy: Path, tmp_path: Path) -> None:

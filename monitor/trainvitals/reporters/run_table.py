@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -28,9 +28,14 @@ def run_table(diagnoses: Sequence[Diagnosis]) -> Table:
     table.add_column("SINCE", justify="right", no_wrap=True)
     table.add_column("LOSS", justify="right", no_wrap=True)
     table.add_column("PROGRESS", max_width=WIDEST_PROGRESS)
-    for diagnosis in sorted(diagnoses, key=lambda diagnosis: (_ORDER.index(diagnosis.status), diagnosis.id)):
+    for diagnosis in worst_first(diagnoses):
         table.add_row(*(_row(diagnosis)))
     return table
+
+
+def worst_first(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
+    """The runs as they are listed: the sick ones, those that cannot be judged, the healthy ones; each by their ids."""
+    return sorted(diagnoses, key=lambda diagnosis: (_ORDER.index(diagnosis.status), diagnosis.id))
 
 
 def _row(diagnosis: Diagnosis) -> tuple[Text, ...]:
@@ -39,14 +44,15 @@ def _row(diagnosis: Diagnosis) -> tuple[Text, ...]:
     return (
         Text(wording.run_name(diagnosis, longest=LONGEST_NAME)),
         Text(f"● {wording.STATUS_WORDS[diagnosis.status]}", style=STATUS_STYLES[diagnosis.status]),
-        Text(_what(diagnosis)),
+        Text(what(diagnosis)),
         Text("" if worst is None or worst.first_step is None else wording.step(worst.first_step)),
         Text("" if level is None else wording.number(level)),
         Text(wording.progress_word(diagnosis.progress)),
     )
 
 
-def _what(diagnosis: Diagnosis) -> str:
+def what(diagnosis: Diagnosis) -> str:
+    """The worst finding, its cause, and how many more there are; of a run that is well, the names of its notes."""
     worst = wording.worst_open_finding(diagnosis)
     if worst is None:
         names = [visible(finding.name) for finding in diagnosis.open_findings]

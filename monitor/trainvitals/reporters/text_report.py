@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.text import Text
 
-from trainvitals.model import Diagnosis, Status
+from trainvitals.model import Diagnosis
+from trainvitals.reporters import wording
 from trainvitals.reporters.run_block import RunBlock
 from trainvitals.reporters.run_table import run_table
 
@@ -33,17 +33,4 @@ def print_text(diagnoses: Sequence[Diagnosis], console: Console, *, verbose: boo
                 console.print(line, soft_wrap=not console.is_terminal)
     if len(diagnoses) > 1:
         console.print()
-        console.print(_summary(diagnoses))
-
-
-def _summary(diagnoses: Sequence[Diagnosis]) -> Text:
-    count = Counter(diagnosis.status for diagnosis in diagnoses)
-    accepted = sum(finding.state == "accepted" for diagnosis in diagnoses for finding in diagnosis.findings)
-    parts = [
-        f"{count[Status.ERROR] + count[Status.WARNING]} sick",
-        f"{count[Status.HEALTHY]} healthy",
-        f"{count[Status.UNDETERMINED]} cannot tell yet",
-    ]
-    if accepted:
-        parts.append(f"{accepted} accepted finding{'s' if accepted > 1 else ''}")
-    return Text(f"{len(diagnoses)} runs: {', '.join(parts)}", style="bold")
+        console.print(Text(wording.count_of_runs(diagnoses), style="bold"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from math import floor, isfinite, log10
 
 from trainvitals.maths.level_change import LevelChange
@@ -220,6 +221,16 @@ def worst_open_finding(diagnosis: Diagnosis) -> Finding | None:
         if finding.root is not None and finding.root.name == serious[0].name:
             return finding
     return serious[0] if serious else None
+
+
+def count_of_runs(diagnoses: Sequence[Diagnosis]) -> str:
+    """``3 runs: 1 sick, 1 healthy, 1 cannot tell yet``."""
+    count = Counter(STATUS_WORDS[diagnosis.status] for diagnosis in diagnoses)
+    accepted = sum(finding.state == "accepted" for diagnosis in diagnoses for finding in diagnosis.findings)
+    parts = [f"{count[word]} {word}" for word in ("sick", "healthy", "cannot tell yet")]
+    if accepted:
+        parts.append(f"{accepted} accepted finding{'s' if accepted > 1 else ''}")
+    return f"{len(diagnoses)} run{'' if len(diagnoses) == 1 else 's'}: {', '.join(parts)}"
 
 
 def extent(diagnosis: Diagnosis) -> str:
