@@ -102,6 +102,9 @@ def _needed(diagnosis: Diagnosis) -> str:
     progress = diagnosis.progress
     if not progress.points_needed or diagnosis.first_step is None or diagnosis.last_step is None:
         return ""
+    if progress.points_needed <= progress.points and progress.since_step is not None:
+        begun = f"too few since step {step(progress.since_step)}, where another stretch begins"
+        return f", but {begun}: a verdict needs about {progress.points_needed}"
     if progress.points_needed > FARTHEST_OUTLOOK * progress.points:
         return ": too few and too noisy for a verdict on progress"
     needed = f"; a verdict on progress needs about {progress.points_needed}"

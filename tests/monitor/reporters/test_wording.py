@@ -56,6 +56,12 @@ def test_a_loss_creeps_up_or_rises(gain: float, word: str) -> None:
     assert wording.progress_sentence(replace(SICK, progress=progress)).startswith(word)
 
 
+def test_a_long_run_whose_last_stretch_is_short_is_not_said_to_need_fewer_points_than_it_has() -> None:
+    progress = replace(UNDETERMINED.progress, points=652, points_needed=8, since_step=1650)
+    sentence = wording.progress_sentence(replace(UNDETERMINED, progress=progress))
+    assert sentence == "652 points, but too few since step 1,650, where another stretch begins: a verdict needs about 8"
+
+
 def test_too_few_points_say_until_when_to_wait() -> None:
     run = replace(UNDETERMINED, first_step=10, last_step=180)
     expected = "18 points; a verdict on progress needs about 60 (every 10 steps: until step 600)"
