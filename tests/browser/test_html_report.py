@@ -82,6 +82,18 @@ def test_what_is_folded_up_is_printed(opened, samples) -> None:
     assert folded.is_visible()
 
 
+def test_a_chart_fits_on_paper_and_then_into_the_window_again(opened, samples) -> None:
+    page = opened(samples, viewport={"width": 1280, "height": 800})
+    page.evaluate("""window.addEventListener("beforeprint", () => {
+        window.widths = [...document.querySelectorAll(".chart .main-svg")].map((chart) => chart.clientWidth)
+    })""")
+    page.pdf(format="A4")
+    widths = page.evaluate("window.widths")
+    assert len(widths) >= 7
+    assert all(500 < width <= 718 for width in widths)
+    page.locator(".chart .main-svg[width='1040']").first.wait_for()
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_in_a_log_runs(opened, text) -> None:
     page = opened(render_html([replace(full(text), id=text)], {text: chart(text)}))

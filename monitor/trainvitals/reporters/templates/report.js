@@ -12,8 +12,12 @@
   };
   const goOn = () => { if (draw()) setTimeout(goOn); };
   goOn();
-  // A printed page has another width than the window, and nobody waits for what is not drawn yet.
-  const fit = () => document.querySelectorAll(".chart.js-plotly-plot").forEach((place) => Plotly.Plots.resize(place));
-  window.addEventListener("beforeprint", () => { while (draw()); });
-  window.matchMedia("print").addEventListener("change", fit);
+  // A printed page is narrower than most windows, and nobody waits for what is not drawn yet.
+  const paper_px = 700;
+  const drawn = () => document.querySelectorAll(".chart.js-plotly-plot");
+  window.addEventListener("beforeprint", () => {
+    while (draw());
+    drawn().forEach((place) => Plotly.relayout(place, {autosize: false, width: paper_px}));
+  });
+  window.addEventListener("afterprint", () => drawn().forEach((place) => Plotly.relayout(place, {autosize: true, width: null})));
 })();
