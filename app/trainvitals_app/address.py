@@ -189,3 +189,5 @@ RUNS = texts("runs")
 """The runs that Curves and Compare show, up to eight."""
 STEPS = window("steps")
 """The steps that charts over steps are zoomed to."""
+FINDING = text("finding")
+"""The finding of the run that charts show, by its key on the Run page."""

@@ -1,0 +1,63 @@
+"""The findings of a run as cards, the worst first: what should be changed, what is worth knowing, what was accepted."""
+
+from __future__ import annotations
+
+from functools import partial
+from math import ceil, floor
+
+import streamlit as st
+
+from trainvitals.figures.loss_figure import focus_window
+from trainvitals.model import Finding, Run, Severity
+from trainvitals_app import acceptance_form, address, card_texts, cards, run_header, text
+from trainvitals_app.open_runs import Snapshot
+
+# Of its steps: a range that is hardly smaller than the whole run is the whole run.
+NEARLY_ALL = 0.9
+
+
+def show(shown: Snapshot) -> None:
+    """Draw all cards."""
+    findings = card_texts.keyed(shown.diagnosis.findings)
+    opened = {key: finding for key, finding in findings.items() if finding.state == "open"}
+    notes = {key: finding for key, finding in opened.items() if finding.severity is Severity.INFO}
+    accepted = [finding for finding in findings.values() if finding.state == "accepted"]
+    to_change = {key: finding for key, finding in opened.items() if key not in notes}
+    for key, finding in to_change.items():
+        cards.show(finding, key, _actions(shown, finding, key), in_focus=key == address.FINDING.get())
+    if not to_change:
+        st.markdown(run_header.nothing_to_change(shown.diagnosis))
+    if notes:
+        _notes(shown, notes, expanded=not to_change)
+    if accepted:
+        with st.expander("Accepted", key="accepted", icon=":material/task_alt:", expanded=not to_change):
+            for finding in accepted:
+                because = text.markdown(finding.accepted_because or "")
+                st.markdown(f"{card_texts.heading(finding)}  \n:gray[accepted because] {because}")
+
+
+def _notes(shown: Snapshot, notes: dict[str, Finding], *, expanded: bool) -> None:
+    folded = st.expander("Worth knowing", key="notes", icon=":material/info:", on_change="rerun", expanded=expanded)
+    with folded:
+        for key, finding in notes.items() if folded.open else ():
+            cards.note(finding, key, _actions(shown, finding, key), in_focus=key == address.FINDING.get())
+
+
+def _actions(shown: Snapshot, finding: Finding, key: str) -> cards.Actions:
+    def show_in_charts() -> None:
+        is_shown = address.FINDING.get() == key
+        address.FINDING.set("" if is_shown else key)
+        address.STEPS.set(None if is_shown else around(shown.run, finding))
+
+    return cards.Actions(
+        show=show_in_charts,
+        accept=partial(acceptance_form.show, finding, shown.diagnosis, key, accepted=st.rerun),
+    )
+
+
+def around(run: Run, finding: Finding) -> address.Window | None:
+    """The steps to look at to see a finding; None, which is all, where they are nearly all."""
+    window, first, last = focus_window(run, finding), run.first_step, run.last_step
+    if window is None or first is None or last is None or window[1] - window[0] >= NEARLY_ALL * (last - first):
+        return None
+    return float(floor(window[0])), float(ceil(window[1]))

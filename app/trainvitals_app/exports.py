@@ -1,0 +1,82 @@
+"""What can be taken away of a run: its report, and the numbers of its losses."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import streamlit as st
+
+from trainvitals.figures.loss_figure import loss_chart
+from trainvitals.model import Run
+from trainvitals.reporters.html_report import render_html
+from trainvitals.reporters.markdown_report import render_markdown
+from trainvitals.signals import Signals
+from trainvitals_app.open_runs import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """One file that can be saved.
+
+    Args:
+        title: what the button says.
+        ending, mime: of the file.
+        content: makes it, once somebody asks for it.
+    """
+
+    title: str
+    ending: str
+    mime: str
+    content: Callable[[], str]
+
+
+def show(shown: Snapshot) -> None:
+    """Draw the button that unfolds them."""
+    with st.popover("Save", icon=":material/download:", key="exports"):
+        for export in exports_of(shown):
+            st.download_button(
+                export.title,
+                export.content,
+                f"{file_name(shown.run)}.{export.ending}",
+                export.mime,
+                key=f"export-{export.ending}",
+                on_click="ignore",
+                type="tertiary",
+            )
+
+
+def exports_of(shown: Snapshot) -> list[Export]:
+    """All files that can be saved of a run."""
+    run, diagnosis = shown.run, shown.diagnosis
+    return [
+        Export("Report (HTML)", "html", "text/html", partial(_html, shown)),
+        Export("Report (Markdown)", "md", "text/markdown", partial(render_markdown, [diagnosis])),
+        Export("Losses (CSV)", "csv", "text/csv", partial(losses_csv, run, shown.signals)),
+    ]
+
+
+def _html(shown: Snapshot) -> str:
+    chart = loss_chart(shown.run, shown.signals, shown.diagnosis)
+    return render_html([shown.diagnosis], {shown.diagnosis.id: chart})
+
+
+def losses_csv(run: Run, signals: Signals) -> str:
+    """The losses and learning rates as they were logged, a value a row: tag, step, wall time in seconds, value."""
+    tags = dict.fromkeys([*signals.train_loss, *signals.val_loss.values(), *signals.learning_rate])
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["tag", "step", "wall_time_s", "value"])
+    for series in (run.series[tag] for tag in tags if tag in run.series):
+        for step, wall_time_s, value in zip(series.step, series.wall_time, series.value, strict=True):
+            writer.writerow([series.tag, int(step), repr(float(wall_time_s)), repr(float(value))])
+    return text.getvalue()
+
+
+def file_name(run: Run) -> str:
+    """The run's id as the name of a file."""
+    return re.sub(r"[^\w.-]+", "-", run.id, flags=re.ASCII).strip("-.")[-80:] or "run"

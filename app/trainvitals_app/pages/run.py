@@ -1,0 +1,134 @@
+"""One run in depth: what is wrong, since when, why and what to try, beside the curves that show it.
+
+Each part is refreshed by itself. What is drawn of an unchanged run is not sent again.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from trainvitals.errors import LogError
+from trainvitals.figures.loss_figure import loss_chart
+from trainvitals_app import (
+    address,
+    announcements,
+    card_list,
+    charts,
+    exports,
+    live,
+    run_chooser,
+    run_header,
+    run_sections,
+    shared,
+    text,
+)
+from trainvitals_app.card_texts import keyed
+from trainvitals_app.open_runs import Snapshot
+
+LOG_LOSS = address.flag("log")
+
+CARDS_WIDTH, CHARTS_WIDTH = 5, 6
+# What lies below the losses may be large, and is not needed as often as the verdict.
+SECTIONS_EVERY_S = 15.0
+_DRAWN, _HELD = "drawn-view", "held-snapshot"
+
+
+def page() -> None:
+    """Draw the page."""
+    run_id = run_chooser.chosen_run()
+    every_s = live.refresh_s()
+    st.session_state[_DRAWN] = _view()
+    if run_id is None:
+        st.fragment(_nothing_yet, run_every=every_s)()
+        return
+    st.fragment(_verdict, run_every=every_s)(run_id)
+    left, right = st.columns([CARDS_WIDTH, CHARTS_WIDTH], gap="medium")
+    with left, st.container(key="run-cards"):
+        st.fragment(_cards, run_every=every_s)(run_id)
+    with right, st.container(key="run-charts"):
+        st.fragment(_losses, run_every=every_s)(run_id)
+        st.fragment(_sections, run_every=None if every_s is None else max(every_s, SECTIONS_EVERY_S))(run_id)
+
+
+def _nothing_yet() -> None:
+    if shared.catalogue().rows():
+        st.rerun()
+    looked_for = " · ".join(text.code(str(path), longest=80) for path in shared.roots().paths)
+    st.info(
+        f"No run here yet. As soon as one is written below {looked_for}, it appears. To record a PyTorch training: "
+        "`vitals = trainvitals.watch(model, optimizer)`",
+        icon=":material/hourglass_empty:",
+    )
+    for trouble in shared.catalogue().listing().troubles:
+        st.warning(text.markdown(trouble), icon=":material/warning:")
+
+
+def _verdict(run_id: str) -> None:
+    _follow_the_view()
+    try:
+        with st.spinner("Reading the run", show_time=True):
+            shown = _snapshot(run_id)
+    except LogError as error:
+        st.warning(text.markdown(error.message()), icon=":material/warning:")
+        return
+    run_header.show(shown)
+    if shown.trouble is not None:
+        st.warning(f"{text.markdown(shown.trouble)}  \nWhat was read before is shown.", icon=":material/warning:")
+    announcements.show(run_id, shown.changes)
+
+
+def _cards(run_id: str) -> None:
+    if (shown := _current(run_id)) is not None:
+        card_list.show(shown)
+
+
+def _losses(run_id: str) -> None:
+    if (shown := _current(run_id)) is None:
+        return
+    with st.container(key="loss-controls", horizontal=True, vertical_alignment="center", gap="small"):
+        st.toggle("Logarithmic loss", **address.bound(LOG_LOSS))
+        exports.show(shown)
+    chart = loss_chart(
+        shown.run,
+        shown.signals,
+        shown.diagnosis,
+        window=address.STEPS.get(),
+        focus=keyed(shown.diagnosis.findings).get(address.FINDING.get()),
+        log_y=LOG_LOSS.get(),
+    )
+    charts.show(chart, "loss")
+
+
+def _sections(run_id: str) -> None:
+    if (shown := _current(run_id)) is not None:
+        run_sections.show(shown)
+
+
+def _current(run_id: str) -> Snapshot | None:
+    """The run as it is now; None where it cannot be read, which the verdict says."""
+    _follow_the_view()
+    try:
+        return _snapshot(run_id, patience_s=0.0)
+    except LogError:
+        return None
+
+
+def _snapshot(run_id: str, **patience: float) -> Snapshot:
+    """The run as it is now; while paused, as it was when it was looked at first."""
+    if not live.PAUSED.get():
+        st.session_state.pop(_HELD, None)
+        return shared.open_runs().snapshot(run_id, **patience)
+    held: Snapshot | None = st.session_state.get(_HELD)
+    if held is None or held.run.id != run_id:
+        held = st.session_state[_HELD] = shared.open_runs().snapshot(run_id, **patience)
+    return held
+
+
+def _follow_the_view() -> None:
+    """When one part of the page has changed what is looked at, draw the others, too."""
+    if st.session_state.get(_DRAWN) != _view():
+        st.rerun()
+
+
+def _view() -> object:
+    return address.STEPS.get(), address.FINDING.get()

@@ -1,0 +1,40 @@
+"""Which run is looked at, and how it stands in two lines."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from trainvitals.model import Diagnosis, Status
+from trainvitals.reporters import wording
+from trainvitals_app import live, text
+from trainvitals_app.badges import status_badge
+from trainvitals_app.open_runs import Snapshot
+
+
+def show(shown: Snapshot) -> None:
+    """The verdict in one line, and below it how much it rests on."""
+    diagnosis = shown.diagnosis
+    with st.container(key="run-header", gap="xxsmall"):
+        st.markdown(f"#### {status_badge(diagnosis.status)} {text.markdown(wording.headline(diagnosis))}")
+        st.markdown(f":gray[{' · '.join(_facts(shown))}]")
+
+
+def nothing_to_change(diagnosis: Diagnosis) -> str:
+    """What stands where the cards would be."""
+    if diagnosis.status is Status.HEALTHY:
+        return ":green[:material/check_circle:] **Nothing was found that should be changed.**"
+    if diagnosis.progress.signal is None:
+        return (
+            ":gray[:material/help:] **No loss was found to judge it by.** If the log has one, tell its name: "
+            '`train-loss = "TAG"` in `trainvitals.toml`, or `--train-loss TAG` on the command line. '
+            "`trainvitals signals PATH` lists how each tag was understood."
+        )
+    return ":gray[:material/help:] **Too little was logged so far to call it sick or healthy.**"
+
+
+def _facts(shown: Snapshot) -> list[str]:
+    diagnosis = shown.diagnosis
+    progress = wording.progress_sentence(diagnosis)
+    # The headline of a run with nothing to change is this very sentence.
+    facts = [wording.extent(diagnosis), "" if progress == wording.headline(diagnosis) else progress]
+    return [*(text.markdown(fact) for fact in facts if fact), live.updated(shown.updated_at_s)]
