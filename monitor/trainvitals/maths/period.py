@@ -12,7 +12,9 @@ from trainvitals.maths.robust import Floats, running_median
 MOST_POINTS = 2000
 """Longer series are averaged down to so many points: shorter periods than four of those are not looked for."""
 
-FEWEST_POINTS = 60
+FEWEST_POINTS, FEWEST_OF_SHORT_CYCLES = 60, 50
+"""The second where a cycle takes less than four points, so that there are many of them."""
+
 SKIPPED_SHARE = 0.05
 """Of the series: the steep beginning of a loss, which no trend follows."""
 
@@ -31,8 +33,14 @@ TRIALS = 41
 CLEARLY_BETTER = 0.02
 """Of the variance: what a longer period must explain beyond a shorter one, because it has more freedom."""
 
+SHORTEST_SAMPLED_PERIOD = 2.05
+"""What is left of a cycle where a log takes only some of the steps: just above two points, which is the shortest that
+shows in any series and is what an alternation has."""
+
 MOST_BINS, FEWEST_BINS = 24, 4
 FINE_BINS, POINTS_A_FINE_BIN = 96, 6
+FINE_BINS_OF_SAMPLED = 20
+"""Bins for what is left of a cycle, of three points each at least: of fewer not even neighbours in a sine are alike."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,15 +77,15 @@ class Period:
         return _explained(_ranks(data), self.length / block, len(self.profile))
 
 
-def find_period(value: Floats) -> Period | None:
-    """The period of ``[N]`` finite values, good or bad; None where they are too few."""
+def find_period(value: Floats, shortest: float = SHORTEST_PERIOD) -> Period | None:
+    """The period of ``[N]`` finite values, good or bad, of ``shortest`` points or more; None where they are too few."""
     data, block, first = _averaged(value)
-    if len(data) < FEWEST_POINTS:
+    if len(data) < FEWEST_OF_SHORT_CYCLES:
         return None
     around = data - _trend(data)
     ranks = _ranks(around)
-    length = _best_length(ranks)
-    if length is None:
+    length = _best_length(ranks, shortest)
+    if length is None or (length >= SHORTEST_PERIOD and len(data) < FEWEST_POINTS):
         return None
     bins = _bins(length)
     thirds = [_profile(ranks, part, length, bins) for part in np.array_split(np.arange(len(ranks)), 3)]
@@ -120,11 +128,11 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(ranks - ranks.mean())
 
 
-def _best_length(ranks: NDArray[np.float64]) -> float | None:
+def _best_length(ranks: NDArray[np.float64], shortest: float) -> float | None:
     points = len(ranks)
     size = 8 << (points - 1).bit_length()
     power = np.abs(np.fft.rfft(ranks, size)) ** 2
-    low, high = -(-FEWEST_CYCLES * size // points), int(size / SHORTEST_PERIOD)
+    low, high = -(-FEWEST_CYCLES * size // points), int(size / shortest)
     if high <= low or not power[low:high].any():
         return None
     strongest = size / (low + int(np.argmax(power[low:high])))
@@ -141,7 +149,8 @@ def _best_length(ranks: NDArray[np.float64]) -> float | None:
     if best is None:
         return None
     whole = float(round(best))
-    return whole if _explained(ranks, whole, _bins(whole)) > best_share - CLEARLY_BETTER else best
+    alike = whole >= shortest and _explained(ranks, whole, _bins(whole)) > best_share - CLEARLY_BETTER
+    return whole if alike else best
 
 
 def _bins(length: float) -> int:
@@ -158,6 +167,8 @@ def _profile(values: NDArray[np.float64], part: NDArray[np.int64], length: float
 def _fine_profile(ranks: NDArray[np.float64], length: float) -> NDArray[np.float64]:
     """A bin for each point of a cycle of so many points; of others, whose points fall between, as many as they fill."""
     filled = length if length.is_integer() else len(ranks) / POINTS_A_FINE_BIN
+    if length < SHORTEST_PERIOD:
+        filled = max(filled, min(2 * len(ranks) / POINTS_A_FINE_BIN, FINE_BINS_OF_SAMPLED))
     return _profile(ranks, np.arange(len(ranks)), length, int(np.clip(filled, FEWEST_BINS, FINE_BINS)))
 
 

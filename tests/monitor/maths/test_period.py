@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainvitals.maths.period import find_period
+from trainvitals.maths.period import SHORTEST_SAMPLED_PERIOD, find_period
 
 POINTS = 1500
 
@@ -67,3 +67,20 @@ def test_too_few_points_have_none():
 
 def test_fewer_than_six_cycles_are_no_period_of_that_length():
     assert find_period(swinging(375.0, noise=0.01)).length < 300
+
+
+@pytest.mark.parametrize("length", [2.09, 3.1])
+def test_what_sampling_leaves_of_a_cycle_is_found_where_it_is_asked_for(length):
+    wave = np.sin(2 * np.pi * np.arange(60) / length) + 0.3 * np.random.default_rng(1).standard_normal(60)
+    period = find_period(wave, SHORTEST_SAMPLED_PERIOD)
+    assert period.length == pytest.approx(length, rel=0.02)
+    assert period.share > 40 / period.points
+    assert period.smoothness > 2.5 / period.bins**0.5
+    assert find_period(wave).share < 40 / period.points
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_an_alternation_is_no_cycle(seed):
+    noise = 0.3 * np.random.default_rng(seed).standard_normal(100)
+    period = find_period((-1.0) ** np.arange(100) + noise, SHORTEST_SAMPLED_PERIOD)
+    assert period.share < 40 / period.points or period.agreement < 0.4

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from trainvitals.maths.period import find_period
+from trainvitals.maths.period import SHORTEST_PERIOD, SHORTEST_SAMPLED_PERIOD, Period, find_period
+from trainvitals.model import Series
+from trainvitals.progress.regime import rate_jumps
 from trainvitals.view import RunView
 
 SMALLEST_SHARE, SHARE_TIMES_POINTS = 0.25, 40.0
@@ -62,24 +65,42 @@ class LossPeriod:
 
 
 def loss_period(view: RunView) -> LossPeriod | None:
-    """The period of the training loss since its last restart; None where it has none that stands out."""
+    """The period of the training loss since its last restart; None where it has none that stands out.
+
+    How far a loss swings depends on the learning rate. Where the whole has no period, the longest stretch between two
+    jumps of the rate may have one.
+    """
     loss, rate = view.train_loss, view.learning_rate
     if loss is None or not view.signals.supervised:
         return None
     curve = loss.curve.take(loss.curve.step >= max(loss.restarts, default=np.iinfo(np.int64).min))
+    found = _period_of(loss.tag, curve, rate)
+    return _period_of(loss.tag, _longest_at_one_rate(curve, rate), rate) if found is None else found
+
+
+def _longest_at_one_rate(curve: Series, rate: Series | None) -> Series:
+    jumps = [] if rate is None else rate_jumps((rate.step, np.asarray(rate.value, np.float64)))
+    edges = [0, *np.searchsorted(curve.step, jumps).tolist(), len(curve)]
+    begin, end = max(pairwise(edges), key=lambda stretch: stretch[1] - stretch[0])
+    return curve.take(slice(begin, end))
+
+
+def _period_of(tag: str, curve: Series, rate: Series | None) -> LossPeriod | None:
     value = np.asarray(curve.value, dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
-        period = find_period(value)
-    if period is None or not np.isfinite(period.profile).all():
-        return None
-    enough = period.share >= max(SMALLEST_SHARE, SHARE_TIMES_POINTS / period.points)
-    level = abs(float(np.median(value[period.first :])))
-    if not enough or period.agreement < SMALLEST_AGREEMENT or not level > 0:
+    if len(value) < 2:
         return None
     spacing = (int(curve.step[-1]) - int(curve.step[0])) / (len(curve) - 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A loss of every step that swings from one step to the next does so by the size of its steps.
+        period = find_period(value, SHORTEST_PERIOD if spacing < 2 else SHORTEST_SAMPLED_PERIOD)
+    if period is None or not _stands_out(period):
+        return None
+    level = abs(float(np.median(value[period.first :])))
+    if not level > 0:
+        return None
     by_rate = 0.0 if rate is None else period.explains(np.interp(curve.step, rate.step, rate.value))
     return LossPeriod(
-        tag=loss.tag,
+        tag=tag,
         steps=period.length * spacing,
         cycles=(len(value) - period.first) / period.length,
         share=period.share,
@@ -91,6 +112,11 @@ def loss_period(view: RunView) -> LossPeriod | None:
         first_step=int(curve.step[0]),
         last_step=int(curve.step[-1]),
     )
+
+
+def _stands_out(period: Period) -> bool:
+    enough = period.share >= max(SMALLEST_SHARE, SHARE_TIMES_POINTS / period.points)
+    return enough and period.agreement >= SMALLEST_AGREEMENT and bool(np.isfinite(period.profile).all())
 
 
 def _steps_down(profile: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:

@@ -94,3 +94,14 @@ def test_heavy_tailed_noise_has_no_period(seed):
 
 def test_without_a_training_loss_it_abstains():
     assert isinstance(RULE.measure(make_view({"val": (STEPS, FALLING)}, Signals(val_loss={"": "val"}))), NotEnough)
+
+
+def test_a_period_is_looked_for_at_one_height_of_the_rate_where_the_whole_has_none():
+    steps = 10 * np.arange(120)
+    cut = np.where(steps < 600, 1.0, 0.1)
+    swing = np.where(steps < 600, 0.6 * np.sin(2 * np.pi * steps / 20.9), 0.1 * np.sin(2 * np.pi * steps / 125))
+    loss = (1.0 + swing) * noise()[:120]
+    (finding,) = findings(RULE, view_of(loss, 0.05 * cut, steps))
+    assert (finding.severity, finding.first_step, finding.last_step) == ("warning", 0, 590)
+    assert "period of 20." in finding.summary
+    assert findings(RULE, view_of(loss, np.full(120, 0.05), steps)) == []
