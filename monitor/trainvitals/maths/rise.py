@@ -52,7 +52,8 @@ class Rise:
         size: end above best. from_start: end above start; negative while below it.
         largest: the highest level since the foot of the rise, above best.
         earlier: the largest rise before the onset, from which the curve came back.
-        overlap: share of the points since the onset that are no higher than nine in ten of the equally many before.
+        overlap: share of the points since the foot of the rise that are no higher than nine in ten of the equally many
+            before its onset, without the descent that first led below the end.
         overlap_with_all: the same, of all before.
         noise_sd: of one point.
         fall: start above best.
@@ -92,12 +93,16 @@ def last_rise(value: Floats) -> Rise | None:
     noise_sd = _noise_sd(before, blocks[: foot + 1], width, level)
     start = float(np.median(level[: max(width, LAST_POINTS)]))
     low = np.flatnonzero(blocks <= best + min(FOOT_SHARE * size, FOOT_FROM_SDS * noise_sd))
-    onset = _onset(level, int(first_point[low[-1]]), best, size, noise_sd)
+    best_index = int(first_point[int(np.argmin(blocks))])
+    onset = _onset(level, best_index, best, int(first_point[low[-1]]), size, noise_sd)
     past = blocks[first_point + width <= onset]
+    # The descent from the start is no height that the curve has come back from.
+    descended = int(first_point[int(np.argmax(blocks <= end))])
+    risen = level[max(onset, int(first_point[foot]) + width) :]
     unit = np.exp if logarithmic else float
     return Rise(
         onset=onset,
-        best_index=int(first_point[int(np.argmin(blocks))]),
+        best_index=best_index,
         start=float(unit(start)),
         best=float(unit(best)),
         end=float(unit(end)),
@@ -105,8 +110,8 @@ def last_rise(value: Floats) -> Rise | None:
         from_start=end - start,
         largest=float(blocks[foot:].max()) - best,
         earlier=float(np.max(past - np.minimum.accumulate(past), initial=0.0)),
-        overlap=_overlap(level, onset, max(len(level) - onset, POINTS_FOR_NOISE)),
-        overlap_with_all=_overlap(level, onset, onset),
+        overlap=_overlap(level[max(descended, onset - max(len(level) - onset, POINTS_FOR_NOISE)) : onset], risen),
+        overlap_with_all=_overlap(level[descended:onset], risen),
         noise_sd=noise_sd,
         fall=start - best,
         points_since=len(level) - onset,
@@ -132,13 +137,15 @@ def _noise_sd(
     return max(mad_scale(around_blocks), difference_noise_sd(before))
 
 
-def _overlap(level: NDArray[np.float64], onset: int, points_before: int) -> float:
-    before = level[max(0, onset - points_before) : onset]
-    return float(np.mean(level[onset:] <= np.quantile(before, HIGH_QUANTILE))) if len(before) else 1.0
+def _overlap(before: NDArray[np.float64], since: NDArray[np.float64]) -> float:
+    return float(np.mean(since <= np.quantile(before, HIGH_QUANTILE))) if len(before) and len(since) else 1.0
 
 
-def _onset(level: NDArray[np.float64], foot: int, best: float, size: float, noise_sd: float) -> int:
-    """Index of the first risen point: where a line that turns into a rise fits the foot of the rise best."""
+def _onset(level: NDArray[np.float64], best_index: int, best: float, foot: int, size: float, noise_sd: float) -> int:
+    """Index of the first risen point: where a line that turns into a rise fits the foot of the rise best.
+
+    Where a steep start turns into a slower descent is such a place too; no rise begins before the best level.
+    """
     risen = best + min(0.5 * size, max(FOOT_TO_SDS * noise_sd, FOOT_TO_LOGARITHM))
     smooth = np.median(np.lib.stride_tricks.sliding_window_view(level[foot:], LAST_POINTS), axis=1)
     reached = np.flatnonzero(smooth >= risen)
@@ -149,7 +156,8 @@ def _onset(level: NDArray[np.float64], foot: int, best: float, size: float, nois
     # Squares of what a log may hold would overflow.
     curve = (level[index] - best) / float(np.max(np.abs(level[index] - best), initial=np.finfo(float).tiny))
     best_fit, onset = np.inf, foot
-    for candidate in range(min(POINTS_BEFORE_ONSET, len(index) - 1), len(index)):
+    earliest = max(POINTS_BEFORE_ONSET, int(np.searchsorted(index, best_index)))
+    for candidate in range(min(earliest, len(index) - 1), len(index)):
         since = np.maximum(time - time[candidate - 1], 0.0)
         for power in ONSET_POWERS:
             shape = np.where(since > 0, since**power, 0.0)

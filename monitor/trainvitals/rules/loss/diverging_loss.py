@@ -26,6 +26,8 @@ POINTS_FOR_SUBTLETY = 30
 VALIDATION_FACTOR = 3.0
 # Nine in ten of fewer points is nearly all of them, which a wandering curve manages easily.
 POINTS_TO_STAND_APART = 10
+# Where no more is left than this of the loss that a run began with, it has learnt what there was, and goes up and down.
+NEARLY_NOTHING_SHARE = 0.02
 # What stands apart from all that came before for a tenth of the run, and for so many points that it can be told from
 # noise, is a level of its own, however large the noise of single points.
 LASTING_SHARE = 0.1
@@ -91,9 +93,10 @@ class DivergingLoss(Rule[Divergence]):
     ------------
     Not a divergence, and not reported: one spike; a curve that wanders; a restart at the onset, after which only what
     follows is judged; a learning rate raised to where it was before (warm restart), unless the loss ends above its
-    start; a training loss that rises while a validation loss stays at its best (other data, stronger augmentation);
-    losses of reinforcement learning and of adversaries. A loss that is changed on purpose, for example by a weight that
-    is ramped up, looks like a divergence where no validation loss is there to tell.
+    start; a training loss that rises while a validation loss stays at its best (other data, stronger augmentation); one
+    that ends below a fiftieth of its start; losses of reinforcement learning and of adversaries. A loss that is changed
+    on purpose, for example by a weight that is ramped up, looks like a divergence where no validation loss is there to
+    tell.
 
     What to try
     -----------
@@ -217,6 +220,8 @@ class DivergingLoss(Rule[Divergence]):
         if not (_is_unusual(rise, measurement.points, limits) and _is_far(rise, measurement, limits)):
             return []
         if measurement.unmoved_validation is not None or (rise.from_start < 0 and 2 * rise.size < rise.largest):
+            return []
+        if rise.logarithmic and rise.end < NEARLY_NOTHING_SHARE * rise.start:
             return []
         above_start = rise.from_start > 0
         certain = above_start and rise.logarithmic and _factor(rise.size) >= CERTAIN_FACTOR

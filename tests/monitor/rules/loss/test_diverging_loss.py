@@ -191,3 +191,29 @@ def test_healthy_runs_are_none_however_long_they_are(shape, noise, share):
 
 def test_without_a_loss_it_says_what_is_missing():
     assert RULE.measure(RunView(make_view({}, Signals()).run, Signals())).missing == ("train_loss",)
+
+
+def steep_then_lost(lost, later):
+    """Two levels learnt within a few points, kept for a while, and lost but for a part."""
+    points = np.arange(90)
+    level = np.where(
+        points < 20, 1.6 + 0.9 * np.exp(-points / 2.0), np.interp(points, (20, 30, 89), (1.6, lost, later))
+    )
+    return level * np.exp(0.03 * np.random.default_rng(3).standard_normal(90))
+
+
+def test_a_rise_soon_after_a_steep_start_is_dated_after_it_and_found_although_a_part_comes_back():
+    (finding,) = findings(RULE, view_of(steep_then_lost(2.5, 2.2)))
+    assert 100 <= finding.first_step <= 260
+
+
+def test_the_steep_start_is_no_height_from_which_a_curve_has_come_back():
+    assert findings(RULE, view_of(steep_then_lost(1.75, 1.65))) == []
+
+
+def test_what_goes_up_and_down_where_nearly_nothing_is_left_does_not_run_away():
+    points = np.arange(200)
+    level = np.where(points < 100, 2.0 * np.exp(-points / 15.0) + 0.005, 0.015)
+    loss = level * np.exp(0.1 * np.random.default_rng(0).standard_normal(200))
+    assert findings(RULE, view_of(loss)) == []
+    assert findings(RULE, view_of(loss + np.where(points < 100, 0.0, 0.1)))
