@@ -18,6 +18,9 @@ from trainvitals.view import LossCurve, RunView
 # A learning rate that is raised so few points from the beginning of a spike explains it.
 POINTS_AROUND = 3
 SHOWN_SPIKES = 5
+FIRST_POINTS = 3
+# A peak below this share of the loss that a log begins with gives back hardly anything of what was learnt.
+SMALLEST_PEAK_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Spikes:
         alarming: whether they can be more than a note; those of a validation loss beside a training loss cannot.
         spikes: in order, without those that a raised learning rate explains.
         towering: one of them dwarfs all that came before it.
+        start: the level of the first points, whose noise goes either way.
     """
 
     tag: str
@@ -36,6 +40,11 @@ class Spikes:
     alarming: bool
     spikes: tuple[Spike, ...]
     towering: bool
+    start: float
+
+    def is_high(self, spike: Spike, smallest_height: float) -> bool:
+        """Whether one sees it in a plot of the whole curve."""
+        return _height(spike) >= smallest_height and spike.baseline + spike.height >= SMALLEST_PEAK_SHARE * self.start
 
 
 class LossSpikes(Rule[tuple[Spikes, ...]]):
@@ -67,9 +76,10 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
     twice as far above its neighbours as these are spread, in logarithms. Nothing that follows can undo that.
 
     A warning: at least `frequent_spikes` spikes that are `smallest_height` above the level and together take up
-    `frequent_share` of all points; or one of that height that lingers or lasts. Otherwise it is an information, and a
-    single benign spike below `single_z` standard deviations is nothing. In a loss whose noise spans decades, a spike
-    must tower over all of it to be seen.
+    `frequent_share` of all points; or one of that height that lingers or lasts. What peaks below a twentieth of the
+    loss that the log begins with does not count there. Otherwise it is an information, and a single benign spike below
+    `single_z` standard deviations is nothing. In a loss whose noise spans decades, a spike must tower over all of it
+    to be seen.
 
     False alarms
     ------------
@@ -138,7 +148,7 @@ class LossSpikes(Rule[tuple[Spikes, ...]]):
         negligible = len(spikes) == 1 and not measurement.towering and _is_negligible(spikes[0], limits)
         if not spikes or negligible:
             return []
-        high = [spike for spike in spikes if _height(spike) >= limits["smallest_height"]]
+        high = [spike for spike in spikes if measurement.is_high(spike, limits["smallest_height"])]
         share = sum(spike.points for spike in high) / measurement.points
         often = len(high) >= limits["frequent_spikes"] and share >= limits["frequent_share"]
         slow = [spike for spike in high if spike.recovery in (Recovery.LINGERING, Recovery.LASTING)]
@@ -176,7 +186,8 @@ def _spikes_of(loss: LossCurve, view: RunView, *, alarming: bool) -> Spikes:
         if not rate_raised(rate, curve, spike.first, within=POINTS_AROUND)
     )
     dwarfing = any(_overlap(spike, other) for spike in towering for other in spikes)
-    return Spikes(loss.tag, len(curve), alarming, spikes, dwarfing)
+    start = float(np.median(curve.value[:FIRST_POINTS])) if len(curve) else 0.0
+    return Spikes(loss.tag, len(curve), alarming, spikes, dwarfing, start)
 
 
 def _overlap(one: Spike, other: Spike) -> bool:

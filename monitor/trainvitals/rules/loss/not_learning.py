@@ -33,8 +33,13 @@ RESUMED_SHARE, RESUMED_SPACINGS = 0.05, 2.0
 PLACEHOLDERS = (-1.0, 0.0, 1.0)
 # Still in warm-up: the rate was highest in the last tenth, and above half of that for less than a fifth of the steps.
 WARMUP_END_SHARE, WARMUP_HALF_SHARE = 0.9, 0.2
-# A loss came to rest at once where it stays at its level from the third of its blocks on.
-SETTLED_BLOCK = 2
+# A loss came to rest at once where it stays at its level from the third of its blocks on; soon, where it does so for
+# three quarters of the run after no more than an untrained model lies above guessing by what it puts out at random.
+SETTLED_BLOCK, SETTLED_SOON_BLOCK = 2, 5
+LARGEST_FALL_TO_GUESSING = 0.15
+# The whole level must lie nearer to ln(K) than the nearest levels of chance to each other: one in twenty does by luck.
+GUESSING_MATCH, GUESSING_MATCH_OF_BLOCK = 0.002, 0.005
+FEWEST_SETTLED_POINTS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,8 @@ class NotLearning(Rule[Stillness]):
     A first step may cost more than guessing, and falling from there to ln(K) is not learning yet: where a metric stands
     at chance all the time (accuracy 1/K, area under the ROC curve 0.5), the gain counts from ln(K) on. Without a metric
     training and validation loss must both stand on ln(K) within noise from the first tenth of the run on: what was
-    learnt costs different amounts on different data.
+    learnt costs different amounts on different data. Or from the first quarter on, after a fall by no more than 15 %,
+    if both are at ln(K) to a five-hundredth.
 
     The level of guessing is a hint and never the proof: ln(K) lies near any number for some K.
 
@@ -283,16 +289,27 @@ def _levels(loss: LossCurve) -> NDArray[np.float64]:
 
 
 def _all_settled_on(level: float, view: RunView) -> bool:
-    """Whether losses on different data, and no metric to tell, all came to rest on a level at once."""
-    losses = [loss for loss in view.losses if len(loss) >= POINTS_TO_STAND_ALONE]
+    """Whether losses on different data, and no metric to tell, all came to rest on a level, at once or soon."""
+    losses = [loss for loss in view.losses if len(loss) >= FEWEST_SETTLED_POINTS]
     if view.signals.metrics or len(losses) < max(2, len(view.losses)):
         return False
-    for loss in losses:
-        settled = _levels(loss)[SETTLED_BLOCK:]
-        noise_sd = max(mad_scale(settled), difference_noise_sd(settled))
-        if float(np.max(np.abs(settled - level))) > LOWEST_OF_BLOCKS_SDS * noise_sd:
-            return False
-    return True
+    at_once = all(_settled_on(level, loss, SETTLED_BLOCK, 0.0) for loss in losses)
+    if at_once and all(len(loss) >= POINTS_TO_STAND_ALONE for loss in losses):
+        return True
+    first = float(_levels(losses[0])[0])
+    if first - level > LARGEST_FALL_TO_GUESSING * first:
+        return False
+    return all(
+        _settled_on(level, loss, SETTLED_SOON_BLOCK, GUESSING_MATCH_OF_BLOCK * level) for loss in losses
+    ) and all(
+        abs(float(np.mean(_levels(loss)[SETTLED_SOON_BLOCK:])) - level) <= GUESSING_MATCH * level for loss in losses
+    )
+
+
+def _settled_on(level: float, loss: LossCurve, block: int, tolerance: float) -> bool:
+    settled = _levels(loss)[block:]
+    noise_sd = max(mad_scale(settled), difference_noise_sd(settled))
+    return float(np.max(np.abs(settled - level))) <= max(LOWEST_OF_BLOCKS_SDS * noise_sd, tolerance)
 
 
 def _improving(loss: LossCurve, view: RunView) -> str | None:

@@ -132,3 +132,10 @@ def test_healthy_runs_have_no_warning(shape, heavy_tails):
 
 def test_the_thresholds_can_be_set():
     assert severities(RULE, view_of(spiked(301, 502, 777)), frequent_spikes=4) == ["info"]
+
+
+@pytest.mark.parametrize(("level", "severity"), [(0.005, "info"), (0.05, "warning")])
+def test_what_peaks_far_below_the_first_loss_gives_back_hardly_anything(level, severity):
+    loss = spiked(501, factor=5.0, length=30) * np.where(np.arange(POINTS) < 100, 1.0, level)
+    loss[:100] *= np.linspace(1.0, level, 100)
+    assert severities(RULE, view_of(loss)) == [severity]

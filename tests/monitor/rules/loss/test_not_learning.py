@@ -198,3 +198,22 @@ def test_what_a_training_loss_loses_before_the_first_validation_is_no_learning_i
         loss = 1.7 * (1 + height * first) * noise(0.004)
         view = make_view({"loss": (STEPS, loss), "val": (steps, val), "rate": (STEPS, COSINE)}, signals)
         assert severities(RULE, view) == found
+
+
+def settling(start, level, sd, points, seed=0):
+    return (level + (start - level) * np.exp(-np.arange(points) / (0.06 * points))) * noise(sd, points, seed)
+
+
+@pytest.mark.parametrize(
+    ("start", "level", "val_level", "found"),
+    [
+        (1.92, np.log(6.0), np.log(6.0), True),
+        (1.92, 1.80, 1.80, False),
+        (1.92, np.log(6.0), 1.81, False),
+        (2.30, np.log(6.0), np.log(6.0), False),
+    ],
+)
+def test_both_losses_may_take_a_quarter_of_the_run_to_come_down_to_guessing(start, level, val_level, found):
+    loss = settling(start, level, 0.004, 80)
+    val = settling(start, val_level, 0.001, 16, seed=1)
+    assert severities(RULE, view_of(loss, val=val)) == ["warning"] * found
