@@ -70,7 +70,8 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
     Weights that never get a gradient (dead units, embeddings of words that do not occur) count as dominated; that is
     why the median layer must be. A loss that is fitted has gradients below any epsilon; then the early records are
     not dominated. Gradients that vanish on their way to the early layers fall below it too; then
-    `vanishing-gradients` is the reason. Neither is reported.
+    `vanishing-gradients` is the reason. Units that died take the gradient from whole layers; the others go on and
+    move. None of these is reported.
 
     What to try
     -----------
@@ -140,7 +141,9 @@ class AdamEpsilonDominates(Rule[EpsilonShare]):
             return []
         moves = reach is not None and not reach < limits["largest_reach"]
         smallest_gain = limits["smallest_gain" if reach is None else "smallest_gain_unmoved"]
-        stuck = loss.hardly_moved(smallest_gain) and not moves
+        if moves:
+            return []
+        stuck = loss.hardly_moved(smallest_gain)
         epsilon = "epsilon" if measurement.epsilon is None else f"epsilon = {measurement.epsilon:g}"
         evidence = [
             Evidence(

@@ -12,7 +12,7 @@ from trainvitals.rules import logging_lines
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.rules.updates.outcome import Turn, turn_at
 from trainvitals.rules.updates.sizes import UpdateSizes, equilibrium_ratio, update_sizes
-from trainvitals.view import LossCurve, RunView
+from trainvitals.view import RunView
 
 FEWEST_LAYERS = 3
 """Among two, nobody can say which one is out of step."""
@@ -22,6 +22,12 @@ GROWTH_WITHIN_SHARE = 0.1
 
 ABOVE_EQUILIBRIUM = 3.0
 """Times sqrt(2 lr wd), which is where strong decay alone brings the ratio."""
+
+NOT_ABOVE = 0.1
+"""Share of the values since that lie no higher than nine in ten before."""
+
+FAR_ABOVE = 1.5
+"""Times the level before: as for diverging-loss."""
 
 INITIAL_SHARE = 0.1
 """Of the later norm. A layer that begins with less was set to (nearly) zero on purpose, and has to move far."""
@@ -36,7 +42,8 @@ class FastLayer:
         step: of the first record at which it is out of step; before: that of the record before, or the first step.
         ratio: at that record; others: of the median matrix then.
         growth: of its norm within a tenth of the run, over the largest before; others_growth: of the median matrix.
-        loss: before and since; None where there are too few points on either side.
+        loss: before and since; None where there are too few points on either side. validation: the same, where there
+            is a training loss beside it.
     """
 
     layer: str
@@ -48,6 +55,19 @@ class FastLayer:
     growth: float
     others_growth: float
     loss: Turn | None
+    validation: Turn | None = None
+
+    @property
+    def worse(self) -> Turn | None:
+        """The loss that shows the harm: where the training loss does not rise, a validation loss that does."""
+        beside = self.validation
+        return beside if self.loss is not None and beside is not None and rose(beside) > rose(self.loss) else self.loss
+
+
+def rose(loss: Turn) -> bool:
+    """Whether nine in ten values of the tenth of the run that follows lie above nine in ten just before, or the end far
+    above the level before."""
+    return loss.next_overlap <= NOT_ABOVE or loss.end >= FAR_ABOVE * loss.before > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +96,9 @@ class UpdatesTooLarge(Rule[FastLayers]):
     The update ratio of a matrix (norm of the update over that of the weights) reaches `fastest_ratio`, and three times
     sqrt(2 x rate x decay), where AdamW's decay alone would bring it; it is `smallest_factor` times that of the median
     matrix; and within a tenth of the run its norm reaches `largest_growth` times the largest it had until then, and
-    that many times what the median matrix has grown by. For a warning nine in ten values of the loss in the next tenth
-    of the run lie above nine in ten just before, or the loss has gained less than `smallest_gain` of its level since.
+    that many times what the median matrix has grown by. For a warning nine in ten values of the training or the
+    validation loss in the next tenth of the run lie above nine in ten just before, or it ends at one and a half times
+    its level, or the loss has gained less than `smallest_gain` of its level since.
 
     False alarms
     ------------
@@ -138,27 +159,26 @@ class UpdatesTooLarge(Rule[FastLayers]):
     def measure(self, view: RunView) -> FastLayers | NotEnough:
         if not view.signals.supervised:
             return NotEnough()
-        loss, sizes = view.train_loss or view.val_loss, update_sizes(view)
+        sizes = update_sizes(view)
         if sizes is None:
             return NotEnough(("update_ratio of each layer",), logging_lines.WATCH)
         if len(sizes.layers) < FEWEST_LAYERS or sizes.growth is None or np.isnan(sizes.ratio).all():
             return NotEnough()
-        fast = sorted(_out_of_step(view, sizes, loss), key=lambda layer: (layer.step, layer.layer))
+        fast = sorted(_out_of_step(view, sizes), key=lambda layer: (layer.step, layer.layer))
         return FastLayers(tuple(fast), int(sizes.step[-1]))
 
     def judge(self, measurement: FastLayers, limits: Mapping[str, float]) -> list[Finding]:
         fast = [layer for layer in measurement.fast if _is_out_of_step(layer, limits)]
-        if not fast or fast[0].loss is None:
+        if not fast or (loss := fast[0].worse) is None:
             return []
-        first, loss = fast[0], fast[0].loss
-        rose = loss.next_overlap <= 0.1
+        first, risen = fast[0], rose(loss)
         gained = (loss.before - loss.end) / max(abs(loss.before), np.finfo(np.float64).tiny)
-        harmed = rose or loss.lost or gained < limits["smallest_gain"]
-        what = "becomes NaN or infinite" if loss.lost else "rises" if rose else "has gained nothing since"
+        harmed = risen or loss.lost or gained < limits["smallest_gain"]
+        what = "becomes NaN or infinite" if loss.lost else "rises" if risen else "has gained nothing since"
         return [
             self.finding(
                 Severity.WARNING if harmed else Severity.INFO,
-                0.9 if rose or loss.lost else 0.8,
+                0.9 if risen or loss.lost else 0.8,
                 f"{first.layer} is updated by {first.ratio:.2g} of its size a step, {first.ratio / first.others:.3g} "
                 f"times as much as the median matrix{f', and {loss.tag} {what}' if harmed else ''}",
                 first_step=first.before + 1,
@@ -201,11 +221,13 @@ def _is_out_of_step(layer: FastLayer, limits: Mapping[str, float]) -> bool:
     )
 
 
-def _out_of_step(view: RunView, sizes: UpdateSizes, curve: LossCurve | None) -> list[FastLayer]:
+def _out_of_step(view: RunView, sizes: UpdateSizes) -> list[FastLayer]:
     """One entry a layer: the first record at which its ratio is far above the others'."""
     growth, middle_growth = sizes.growth, sizes.middle_growth
     if growth is None or middle_growth is None:
         return []
+    curve = view.train_loss or view.val_loss
+    beside = view.val_loss if view.train_loss is not None else None
     limits = {threshold.name: threshold.default for threshold in UpdatesTooLarge.thresholds}
     least = max(limits["fastest_ratio"], ABOVE_EQUILIBRIUM * (equilibrium_ratio(view) or 0.0))
     found = []
@@ -232,6 +254,7 @@ def _out_of_step(view: RunView, sizes: UpdateSizes, curve: LossCurve | None) -> 
                 growth=_grown(growth[soon, index], growth[: before + 1, index]),
                 others_growth=_grown(middle_growth[soon], middle_growth[: before + 1]),
                 loss=turn_at(curve, began + 1),
+                validation=turn_at(beside, began + 1),
             )
         )
     return found

@@ -81,3 +81,7 @@ def test_what_to_try_names_the_epsilon_of_the_run():
     suggestion = all_interventions()["lower-adam-epsilon"].suggest(view, findings(RULE, view)[0])
     assert suggestion is not None
     assert "1e-08  # it was 0.1" in suggestion.how
+
+
+def test_weights_that_move_all_the_same_are_not_held_by_epsilon():
+    assert findings(RULE, damped(ratio=1e-3)) == []

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.monitor.rules.updates.trainings import ADAM, FALLING, RECORDS, STEPS, noisy, training
 from tests.monitor.rules.views import findings, severities
 
 from trainvitals import check_rule
+from trainvitals.model import Series
 from trainvitals.rules.updates.updates_too_large import UpdatesTooLarge
+from trainvitals.view import RunView
 
 RULE = UpdatesTooLarge()
 LATE = (RECORDS >= 400)[:, None]
@@ -70,3 +74,13 @@ def test_a_layer_that_began_at_zero_has_to_move_far():
 def test_gains_and_biases_are_left_out():
     layers = ("first.weight", "second.weight", "third.weight", "norm.weight")
     assert findings(RULE, out_of_step(layers=layers)) == []
+
+
+@pytest.mark.parametrize(("after", "severity"), [(1.0, "info"), (6.0, "warning")])
+def test_a_validation_loss_may_pay_where_the_training_loss_does_not(after, severity):
+    view = out_of_step(loss=FALLING)
+    step = STEPS[49::50]
+    validation = np.interp(step, STEPS, FALLING) * np.where(step < 395, 1.0, after)
+    series = {**view.run.series, "val": Series("val", step, np.full(len(step), np.nan), validation)}
+    beside = RunView(replace(view.run, series=series), replace(view.signals, val_loss={"": "val"}))
+    assert severities(RULE, beside) == [severity]
