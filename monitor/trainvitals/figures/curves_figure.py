@@ -137,7 +137,7 @@ def _draw(
         average = drawn(_placed(x, log_x), smoothed(value, weight, breaks), window=window, breaks=breaks)
         faint = look.faint(colour, look.RAW_OPACITY)
         figure.add_trace(line_trace(_in_unit(raw, axis), name=f"{name}, each point", colour=faint, hoverinfo="skip"))
-        figure.add_trace(line_trace(_in_unit(average, axis), name=name, colour=colour, dash=dash))
+        figure.add_trace(line_trace(_in_unit(average, axis), name=name, colour=colour, dash=dash, mark_few=False))
         lines.append(average)
     else:
         figure.add_trace(line_trace(_in_unit(raw, axis), name=name, colour=colour, dash=dash))

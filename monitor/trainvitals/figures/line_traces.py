@@ -23,11 +23,12 @@ EDGE_AXIS = {"range": [0, 1], "visible": False, "fixedrange": True, "overlaying"
 
 
 def line_trace(
-    line: Drawn, *, name: str, colour: str, dash: str = "solid", symbol: str = "circle", **more: object
+    line: Drawn, *, name: str, colour: str, dash: str = "solid", mark_few: bool = True, **more: object
 ) -> go.Scatter:
     """One curve. Its name must be safe for plotly already.
 
     Args:
+        mark_few: whether each point is marked where they are few; what nothing joins is marked in any case.
         more: what else plotly's scatter takes.
     """
     trace: dict[str, Any] = {
@@ -39,8 +40,8 @@ def line_trace(
         "hovertemplate": "%{y:.5g}",
         **more,
     }
-    if len(line.finite) <= FEW_POINTS:
-        trace |= {"mode": "lines+markers", "marker": {"size": MARKER_SIZE_PX, "color": colour, "symbol": symbol}}
+    if mark_few and len(line.finite) <= FEW_POINTS:
+        trace |= {"mode": "lines+markers", "marker": {"size": MARKER_SIZE_PX, "color": colour}}
     elif line.alone.any():
         sizes = np.where(line.alone, MARKER_SIZE_PX - 1, 0).astype(np.int8)
         trace |= {"mode": "lines+markers", "marker": {"size": sizes, "color": colour, "line": {"width": 0}}}

@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from trainvitals.figures import look
 from trainvitals.figures.points import Floats, Window
 from trainvitals.model import Run, Series
 from trainvitals.signals import Signals
@@ -65,7 +66,8 @@ def places(run: Run, signals: Signals, series: Series, kind: AxisKind) -> Floats
 
 def axis_layout(kind: AxisKind, shown: Window, *, log: bool) -> dict[str, Any]:
     """The layout of plotly's axis that shows this range, which is in the unit of the axis."""
-    layout: dict[str, Any] = {"title": {"text": AXIS_TITLES[kind]}}
+    title = {"text": AXIS_TITLES[kind], "font": {"size": look.SMALL_FONT_SIZE}, "standoff": 6}
+    layout: dict[str, Any] = {"title": title}
     if kind == "wall":
         return layout | {"type": "date", "range": [end * MILLISECONDS for end in shown]}
     if log:

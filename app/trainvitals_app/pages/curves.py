@@ -1,0 +1,242 @@
+"""Any signal of up to eight runs, over any axis that they have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from trainvitals.figures.chart import Chart
+from trainvitals.figures.curves_figure import Curve, curves_chart, legend_chart
+from trainvitals.figures.x_axes import AXIS_KINDS, AxisKind, available, places
+from trainvitals.reporters.visible import visible
+from trainvitals_app import address, charts, live, several_runs, shared, tag_choice, text
+from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.scalars_csv import scalars_csv
+from trainvitals_app.several_runs import Opened, short_names
+
+FILTER = address.text("filter")
+TAGS = address.texts("tags", most=12)
+AXIS = address.choice("x", AXIS_KINDS, "step")
+SMOOTHING = address.number("smoothing", 0.6, least=0.0, most=0.999)
+LOG_X, LOG_Y = address.flag("logx"), address.flag("logy")
+PAGE = address.whole("page", 1)
+
+ZOOMS: dict[AxisKind, address.Field[address.Window | None]] = {
+    "step": address.STEPS,
+    "epoch": address.window("epochs"),
+    "relative": address.window("seconds"),
+    "wall": address.window("time"),
+    "tokens": address.window("tokens"),
+}
+AXIS_NAMES: dict[AxisKind, str] = {
+    "step": "Step",
+    "epoch": "Epoch",
+    "relative": "Relative time",
+    "wall": "Wall time",
+    "tokens": "Tokens",
+}
+HOW_TO_LOG: dict[AxisKind, str] = {
+    "step": "nothing was logged",
+    "epoch": "log epochs: `vitals.log(epoch=epoch)`",
+    "relative": "the log has no times",
+    "wall": "the log has no times",
+    "tokens": "log tokens: `vitals.log(tokens=tokens)`",
+}
+
+# Evenly set apart by how far back the average looks.
+WEIGHTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
+LONGEST_TAG = 100
+CHARTS_A_PAGE = 12
+ONE_BESIDE_THE_OTHER = 3
+_DRAWN = "drawn-curves"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is drawn of the runs."""
+
+    run_ids: tuple[str, ...]
+    tags: tuple[str, ...]
+    axis: AxisKind
+    smoothing: float
+    log_x: bool
+    log_y: bool
+
+
+def page() -> None:
+    """Draw the page."""
+    rows = shared.catalogue().rows()
+    looked_at = address.RUN.get()
+    run_ids = several_runs.choose_runs(default=[looked_at] if looked_at else [row.id for row in rows[:1]])
+    if not run_ids:
+        several_runs.invite("Choose the runs whose curves you want to see.", has_runs=bool(rows))
+        return
+    with st.spinner("Reading the runs", show_time=True):
+        opened = several_runs.open_runs(run_ids)
+    several_runs.tell_troubles(opened)
+    if not opened.snapshots:
+        return
+    tags = _choose_tags(opened)
+    axis = _choose_look(opened, tags)
+    shown = _turn_pages(tags)
+    view = View(run_ids, tuple(shown), axis, SMOOTHING.get(), LOG_X.get(), LOG_Y.get())
+    st.fragment(_charts, run_every=live.refresh_s())(view)
+
+
+def _choose_tags(opened: Opened) -> list[str]:
+    """Draw the two ways to choose signals; those that are chosen."""
+    every = tag_choice.tags_of(opened.snapshots)
+    left, right = st.columns([2, 3])
+    left.text_input(
+        "Filter by name",
+        placeholder="a regular expression: loss|grad_norm/layer\\.[0-3]",
+        max_chars=tag_choice.LONGEST_PATTERN,
+        **address.bound(FILTER),
+    )
+    picked = tuple(tag for tag in TAGS.get() if tag in every)
+    right.multiselect(
+        "Or pick signals",
+        every,
+        format_func=lambda tag: visible(tag, longest=LONGEST_TAG),
+        max_selections=CHARTS_A_PAGE,
+        placeholder=f"all {len(every):,}; type to search",
+        **address.bound(TAGS, shown=lambda tags: [tag for tag in tags if tag in every]),
+    )
+    found, mistake = tag_choice.matching(picked or every, FILTER.get())
+    if mistake is not None:
+        st.warning(f"{text.markdown(mistake)}. All signals are shown.", icon=":material/warning:")
+    elif not found:
+        st.info(f"No signal of these runs matches {text.code(FILTER.get(), longest=80)}.", icon=":material/search_off:")
+    return found
+
+
+def _choose_look(opened: Opened, tags: Sequence[str]) -> AxisKind:
+    """Draw the controls of how these signals are drawn, and saved; the axis over which they are."""
+    kinds = {kind for each in opened.snapshots for kind in available(each.run, each.signals)}
+    options = [kind for kind in AXIS_KINDS if kind in kinds] or ["step"]
+    wanted = AXIS.get()
+    axis = next((kind for kind in options if kind == wanted), options[0])
+    with st.container(key="curve-controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
+        st.segmented_control(
+            "Over",
+            options,
+            format_func=lambda kind: AXIS_NAMES[kind],
+            required=True,
+            width="content",
+            **address.bound(AXIS, shown=lambda _: axis),
+        )
+        st.select_slider(
+            "Smoothing",
+            WEIGHTS,
+            help="Weight of the past in a moving average over all points. Points are left out only after that.",
+            width=260,
+            **address.bound(SMOOTHING, shown=lambda weight: min(WEIGHTS, key=lambda each: abs(each - weight))),
+        )
+        st.toggle("Log x", disabled=axis == "wall", **address.bound(LOG_X))
+        st.toggle("Log y", **address.bound(LOG_Y))
+        _save(opened, tags, axis)
+    _tell_missing(opened, axis, options)
+    return axis
+
+
+def _tell_missing(opened: Opened, axis: AxisKind, options: Sequence[AxisKind]) -> None:
+    missing = [kind for kind in AXIS_KINDS if kind not in options]
+    told = [f"{AXIS_NAMES[kind].lower()} ({HOW_TO_LOG[kind]})" for kind in missing]
+    without = [each.run.id for each in opened.snapshots if axis not in available(each.run, each.signals)]
+    lines = []
+    if told:
+        lines.append(f"No axis here: {', '.join(told)}.")
+    if without:
+        names = ", ".join(text.code(name, longest=60) for name in without)
+        lines.append(f"Left out, because over {AXIS_NAMES[axis].lower()} they have no place: {names}.")
+    if lines:
+        st.caption("  \n".join(lines))
+
+
+def _turn_pages(tags: Sequence[str]) -> list[str]:
+    """Draw the buttons between pages; the signals of the page that is open."""
+    pages = [list(tags[begin : begin + CHARTS_A_PAGE]) for begin in range(0, len(tags), CHARTS_A_PAGE)]
+    if len(pages) < 2:
+        return list(tags)
+    number = min(max(PAGE.get() or 1, 1), len(pages))
+    with st.container(key="curve-pages", horizontal=True, vertical_alignment="center", gap="small"):
+        st.button(
+            "Previous", icon=":material/chevron_left:", disabled=number == 1, on_click=PAGE.set, args=(number - 1,)
+        )
+        st.button(
+            "Next",
+            icon=":material/chevron_right:",
+            disabled=number == len(pages),
+            on_click=PAGE.set,
+            args=(number + 1,),
+        )
+        st.markdown(f":gray[Page {number} of {len(pages)}, {len(tags):,} signals]")
+    return pages[number - 1]
+
+
+def _save(opened: Opened, tags: Sequence[str], axis: AxisKind) -> None:
+    window = ZOOMS["step"].get() if axis == "step" else None
+    selection = [
+        (each.run.id, each.run.series[tag]) for tag in tags for each in opened.snapshots if tag in each.run.series
+    ]
+    if selection:
+        st.download_button(
+            "Save as CSV",
+            lambda: scalars_csv(selection, steps=window),
+            "curves.csv",
+            "text/csv",
+            key="save-curves",
+            help="Every value of these signals as it was logged, of the steps that are shown.",
+            icon=":material/download:",
+            type="tertiary",
+            on_click="ignore",
+        )
+
+
+def _charts(view: View) -> None:
+    opened = several_runs.open_runs(view.run_ids, patience_s=0.0)
+    window = ZOOMS[view.axis].get()
+    drawn = _drawn(opened, view, window)
+    if len(opened.snapshots) > 1:
+        charts.show(legend_chart(short_names(view.run_ids)), "curves-legend", zoom=None)
+    beside = min(ONE_BESIDE_THE_OTHER, max(len(drawn), 1))
+    for begin in range(0, len(drawn), beside):
+        for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):
+            with column:
+                charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis])
+    newest = max((each.updated_at_s for each in opened.snapshots), default=None)
+    if newest is not None:
+        st.caption(live.updated(newest))
+
+
+def _drawn(opened: Opened, view: View, window: address.Window | None) -> list[Chart]:
+    """The charts, built anew only if anything has changed."""
+    key = (opened.versions, view, window)
+    kept = st.session_state.get(_DRAWN)
+    if kept is None or kept[0] != key:
+        made = [_chart(tag, opened.snapshots, view, window) for tag in view.tags]
+        kept = st.session_state[_DRAWN] = (key, made)
+    found: list[Chart] = kept[1]
+    return found
+
+
+def _chart(tag: str, snapshots: Sequence[Snapshot], view: View, window: address.Window | None) -> Chart:
+    names = dict(zip(view.run_ids, short_names(view.run_ids), strict=True))
+    curves = []
+    for snapshot in snapshots:
+        run, series = snapshot.run, snapshot.run.series.get(tag)
+        x = None if series is None else places(run, snapshot.signals, series, view.axis)
+        if series is not None and x is not None:
+            restarts = tuple(restart.step for restart in run.restarts)
+            curves.append(Curve(names[run.id], view.run_ids.index(run.id), series, x, restarts))
+    return curves_chart(
+        tag,
+        curves,
+        axis=view.axis,
+        smoothing=view.smoothing,
+        window=window,
+        log_x=view.log_x,
+        log_y=view.log_y,
+    )

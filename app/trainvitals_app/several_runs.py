@@ -1,0 +1,112 @@
+"""Which runs are looked at side by side, and what they are at this moment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from trainvitals.errors import LogError
+from trainvitals.figures.look import MOST_RUNS
+from trainvitals.reporters.visible import visible
+from trainvitals_app import address, live, shared, text
+from trainvitals_app.open_runs import Snapshot
+
+LONGEST_NAME = 120
+# For runs to choose, while there are none.
+LOOK_EVERY_S = 1.0
+_HELD = "held-snapshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The runs that could be opened, in the order in which they were chosen, and a line for each that could not."""
+
+    snapshots: tuple[Snapshot, ...]
+    troubles: tuple[str, ...]
+
+    @property
+    def versions(self) -> tuple[tuple[str, int], ...]:
+        """Another one when anything of them has changed."""
+        return tuple((snapshot.run.id, snapshot.version) for snapshot in self.snapshots)
+
+
+def choose_runs(*, default: Sequence[str] = ()) -> tuple[str, ...]:
+    """Draw the chooser of up to eight runs; the ids of those that the URL names.
+
+    Args:
+        default: which to show where the URL names none.
+    """
+    ids = [row.id for row in shared.catalogue().rows()]
+    if default and not address.RUNS.get():
+        address.RUNS.set(tuple(default))
+    chosen = address.RUNS.get()
+    # A run that the URL names may not have been found yet.
+    options = [*ids, *(run_id for run_id in chosen if run_id not in ids)]
+    st.multiselect(
+        f"Runs, up to {MOST_RUNS}",
+        options,
+        format_func=lambda run_id: visible(run_id, longest=LONGEST_NAME),
+        max_selections=MOST_RUNS,
+        placeholder="Choose runs; type to search",
+        **address.bound(address.RUNS),
+    )
+    return chosen
+
+
+def open_runs(run_ids: Sequence[str], **patience: float) -> Opened:
+    """These runs as they are now; while paused, as they were when they were looked at first."""
+    held: dict[str, Snapshot] = st.session_state.setdefault(_HELD, {})
+    if not live.PAUSED.get():
+        held.clear()
+    snapshots, troubles = [], []
+    for run_id in run_ids:
+        try:
+            snapshot = held.get(run_id) or shared.open_runs().snapshot(run_id, **patience)
+        except LogError as error:
+            troubles.append(error.message())
+            continue
+        if live.PAUSED.get():
+            held[run_id] = snapshot
+        snapshots.append(snapshot)
+        if snapshot.trouble is not None:
+            troubles.append(f"{snapshot.trouble} What was read before is shown.")
+    return Opened(tuple(snapshots), tuple(troubles))
+
+
+def tell_troubles(opened: Opened) -> None:
+    """A line for each run that cannot be read."""
+    for trouble in opened.troubles:
+        st.warning(text.markdown(trouble), icon=":material/warning:")
+
+
+def invite(words: str, *, has_runs: bool) -> None:
+    """What stands where nothing is chosen yet: what to do, or that there is nothing to choose yet.
+
+    Args:
+        has_runs: whether there were any to choose from.
+    """
+    st.fragment(_invite, run_every=LOOK_EVERY_S)(words, has_runs=has_runs)
+
+
+def _invite(words: str, *, has_runs: bool) -> None:
+    if bool(shared.catalogue().rows()) != has_runs:
+        st.rerun()
+    if has_runs:
+        st.info(words, icon=":material/show_chart:")
+    elif shared.catalogue().has_looked:
+        st.info("No run here yet. As soon as one is written, it can be chosen.", icon=":material/hourglass_empty:")
+    else:
+        st.info("Looking for runs.", icon=":material/hourglass_empty:")
+
+
+def short_names(run_ids: Sequence[str]) -> list[str]:
+    """The ids without the folders that they have in common."""
+    parts = [run_id.split("/") for run_id in run_ids]
+    common = 0
+    while (
+        len(parts) > 1 and all(len(each) > common + 1 for each in parts) and len({each[common] for each in parts}) == 1
+    ):
+        common += 1
+    return ["/".join(each[common:]) for each in parts]
