@@ -8,7 +8,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from trainvitals_app import address, live, shared, text
+from trainvitals.errors import TrainvitalsError
+from trainvitals_app import address, live, news, shared, text
 from trainvitals_app.roots import Roots
 
 # Name in the URL: title and icon.
@@ -27,9 +28,20 @@ def show() -> None:
     pages = {name: _page(name) for name in PAGES}
     address.register(pages)
     chosen = st.navigation(list(pages.values()), position="top")
-    with st.container(key="banner", horizontal=True, vertical_alignment="center"):
-        st.markdown(_banner(shared.roots()))
-        live.bar()
+    st.html(Path(__file__).with_name("look.css"))
+    with st.container(key="banner"):
+        what, how_often = st.columns([3, 1], vertical_alignment="center")
+        what.markdown(_banner(shared.roots()))
+        with how_often:
+            live.bar()
+    try:
+        shared.catalogue()
+    except TrainvitalsError as error:
+        st.error(text.markdown(error.message()), icon=":material/settings:")
+        return
+    if chosen is not pages["run"]:
+        # That page tells of its own run, and sooner.
+        st.fragment(news.tell, run_every=live.refresh_s())()
     chosen.run()
 
 
@@ -47,7 +59,7 @@ def _not_here_yet() -> None:
 def _banner(shown: Roots) -> str:
     if shown.origin == "samples":
         return (
-            "**These are the sample runs that come with trainvitals.** There is no `./runs`, `./lightning_logs` or "
-            "`./logs` here; for your own: `trainvitals app PATH`, or `streamlit run app/main.py -- PATH`."
+            "**Sample runs**, since there is no `./runs`, `./lightning_logs` or `./logs` here. "
+            "Your own: `trainvitals app PATH`"
         )
     return "Showing " + " · ".join(text.code(str(path), longest=60) for path in shown.paths)

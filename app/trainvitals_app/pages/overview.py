@@ -2,9 +2,240 @@
 
 from __future__ import annotations
 
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import streamlit as st
+
+from trainvitals_app import address, badges, live, run_list, shared, text
+from trainvitals_app.catalogue import Listing, RunRow
+
+WORDS = address.text("find")
+STATES = address.choices("status", run_list.STATES)
+
+# So many of the sickest have a line of their own above the list.
+SICKEST_SHOWN = 4
+# While verdicts still come in.
+IMPATIENT_S = 1.0
+ROWS_SHOWN = 18
+ROW_PX, HEADER_PX = 35, 38
+TROUBLES_SHOWN = 20
+
+_ORDER = "overview-order"
+_WAS_WAITING = "overview-was-waiting"
+_HELD = "overview-held"
 
 
 def page() -> None:
     """Draw the page."""
-    st.info("The list of runs is still to be built.")
+    listing = _listing()
+    st.session_state[_ORDER] = [row.id for row in run_list.worst_first(listing.rows)]
+    st.session_state[_WAS_WAITING] = _is_waiting(listing)
+    seconds = live.refresh_s()
+    st.fragment(_body, run_every=IMPATIENT_S if seconds and _is_waiting(listing) else seconds)()
+
+
+def _is_waiting(listing: Listing) -> bool:
+    return listing.waiting > 0 or math.isnan(listing.looked_at_s)
+
+
+def _listing() -> Listing:
+    """The list as it is now; while paused, as it was before."""
+    held: Listing | None = st.session_state.get(_HELD) if live.PAUSED.get() else None
+    st.session_state[_HELD] = held or shared.catalogue().listing()
+    kept: Listing = st.session_state[_HELD]
+    return kept
+
+
+def _body() -> None:
+    listing = _listing()
+    if st.session_state[_WAS_WAITING] and not _is_waiting(listing):
+        # All verdicts are there: put them in order, and refresh at leisure from now on.
+        st.rerun()
+    if not listing.rows:
+        _nothing(listing)
+        return
+    _filters(listing)
+    rows = run_list.matching(_in_order(listing.rows), WORDS.get(), STATES.get())
+    if not rows:
+        _no_match()
+        return
+    names = run_list.short_names(listing.rows)
+    _sick_lines(run_list.sickest(rows), names)
+    _table(rows, names)
+    _troubles(listing.troubles)
+
+
+def _in_order(rows: Sequence[RunRow]) -> list[RunRow]:
+    """As they stood when the page was opened, so that nothing moves under the pointer; new ones on top."""
+    place = {run_id: number for number, run_id in enumerate(st.session_state[_ORDER])}
+    return sorted(rows, key=lambda row: place.get(row.id, -1))
+
+
+def _filters(listing: Listing) -> None:
+    counts = run_list.counts(listing.rows)
+    with st.container(key="filters", horizontal=True, vertical_alignment="center"):
+        st.text_input(
+            "Find",
+            label_visibility="collapsed",
+            placeholder="run, problem or cause",
+            icon=":material/search:",
+            width=260,
+            live=True,
+            **address.bound(WORDS),
+        )
+        st.pills(
+            "Status",
+            label_visibility="collapsed",
+            options=list(counts),
+            selection_mode="multi",
+            format_func=lambda state: f"{_ICONS[state]} {counts.get(state, 0)} {state}",
+            **address.bound(STATES),
+        )
+        with st.container(horizontal_alignment="right", key="freshness"):
+            runs = f"{len(listing.rows):,} run{'' if len(listing.rows) == 1 else 's'}"
+            judged = f", {listing.waiting:,} still to be judged" if listing.waiting else ""
+            st.caption(f"{runs}{judged} · {live.updated(listing.looked_at_s)}", width="content")
+
+
+_ICONS = {
+    run_list.SICK: ":material/error:",
+    run_list.HEALTHY: ":material/check_circle:",
+    run_list.UNKNOWN: ":material/help:",
+    run_list.WAITING: ":material/hourglass_empty:",
+    run_list.UNREADABLE: ":material/block:",
+}
+
+
+def _sick_lines(sick: list[RunRow], names: Mapping[str, str]) -> None:
+    """What is wrong with the sickest runs, and what to try first."""
+    if not sick:
+        return
+    with st.container(key="sickest", gap="small"):
+        for row in sick[:SICKEST_SHOWN]:
+            assert row.summary is not None
+            diagnosis = row.summary.diagnosis
+            which, what = st.columns([2, 7], vertical_alignment="top")
+            which.page_link(
+                address.page("run"),
+                label=f"**{text.markdown(names[row.id], longest=32)}**",
+                icon=badges.STATUS_ICONS[diagnosis.status],
+                query_params={address.RUN.name: row.id},
+            )
+            headline, sentence = run_list.headline(row)
+            colour = "red" if run_list.is_error(row) else "orange"
+            lines = f":{colour}[**{text.markdown(headline)}**]  {text.markdown(sentence)}"
+            if to_try := run_list.suggestion(diagnosis):
+                lines += f"  \n:small[:gray[Try: {text.markdown(to_try)}]]"
+            what.markdown(lines)
+        if len(sick) > SICKEST_SHOWN:
+            st.caption(f"{len(sick) - SICKEST_SHOWN:,} more sick runs in the list")
+
+
+def _table(rows: list[RunRow], names: Mapping[str, str]) -> None:
+    ids = [row.id for row in rows]
+    chosen = [number for number, run_id in enumerate(ids) if run_id in address.RUNS.get()]
+    _actions()
+    # The browser knows rows by their place, so that another order is another table.
+    key = f"runs-{zlib.crc32(chr(0).join(ids).encode('utf-8', 'surrogatepass'))}"
+    picked = st.dataframe(
+        run_list.table(rows, names),
+        key=key,
+        hide_index=True,
+        height=HEADER_PX + ROW_PX * min(len(rows), ROWS_SHOWN),
+        row_height=ROW_PX,
+        placeholder="",
+        column_config=_columns(),
+        on_select="rerun",
+        selection_mode=["multi-row", "single-cell"],
+        selection_default={"selection": {"rows": chosen}},
+        alt=f"{len(rows)} runs: status, problem, root cause, since when, progress, losses and the shape of the curve",
+    )
+    if picked.selection.cells:
+        address.RUN.set(ids[picked.selection.cells[0][0]])
+        address.go("run")
+    shown = {ids[number] for number in picked.selection.rows}
+    kept = [run_id for run_id in address.RUNS.get() if run_id not in ids or run_id in shown]
+    now = tuple(dict.fromkeys([*kept, *(ids[number] for number in picked.selection.rows)]))[:MOST_RUNS]
+    if now != address.RUNS.get():
+        address.RUNS.set(now)
+        st.rerun(scope="fragment")
+
+
+MOST_RUNS = 8
+
+
+def _actions() -> None:
+    """What can be done with the runs that are picked."""
+    picked = address.RUNS.get()
+    with st.container(key="actions", horizontal=True, vertical_alignment="center"):
+        if not picked:
+            st.caption("Click a run to see what is wrong with it; tick up to eight to compare them.")
+            return
+        query = {address.RUNS.name: list(picked)}
+        st.page_link(
+            address.page("curves"), label=f"Curves of {len(picked)}", icon=":material/show_chart:", query_params=query
+        )
+        if len(picked) > 1:
+            st.page_link(
+                address.page("compare"),
+                label=f"Compare {len(picked)}",
+                icon=":material/compare_arrows:",
+                query_params=query,
+            )
+
+
+def _columns() -> dict[str, Any]:
+    column = st.column_config
+    cells, colours = list(run_list.CELLS), list(run_list.CELLS.values())
+    return {
+        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=125),
+        "run": column.TextColumn("Run", width=190),
+        "problem": column.TextColumn("Problem", width=185),
+        "cause": column.TextColumn("Root cause", width=150),
+        "since": column.NumberColumn("Since", format="localized", width=80),
+        "progress": column.TextColumn("Progress", width=135),
+        "loss": column.NumberColumn("Last loss", format="%.4g", width=80),
+        "best": column.NumberColumn("Best val", format="%.4g", width=80),
+        "curve": column.LineChartColumn("Loss", width=90, color="blue"),
+        "steps": column.NumberColumn("Steps", format="localized", width=75),
+        "grew": column.DatetimeColumn("Written", format="distance", width=105),
+    }
+
+
+def _nothing(listing: Listing) -> None:
+    if math.isnan(listing.looked_at_s):
+        st.info("Looking for runs …", icon=":material/hourglass_empty:")
+        return
+    paths = ", ".join(text.code(str(path), longest=80) for path in shared.roots().paths)
+    st.info(
+        f"**No runs yet** in {paths}. They appear here by themselves as soon as something is logged.\n\n"
+        "TensorBoard event files, `trainer_state.json` of Hugging Face, Lightning's `metrics.csv`, other tables with a "
+        "loss and JSON lines are read. To record a PyTorch training: `vitals = trainvitals.watch(model, optimizer)`.",
+        icon=":material/inbox:",
+    )
+    _troubles(listing.troubles)
+
+
+def _no_match() -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="no-match"):
+        st.info("No run matches this filter.", icon=":material/filter_alt_off:")
+        st.button("Show all runs", on_click=_show_all)
+
+
+def _show_all() -> None:
+    WORDS.set("")
+    STATES.set(())
+
+
+def _troubles(troubles: Sequence[str]) -> None:
+    """What could not be looked into."""
+    if not troubles:
+        return
+    with st.expander(f"Not everything could be read ({len(troubles):,})", icon=":material/report:"):
+        for line in troubles[:TROUBLES_SHOWN]:
+            st.text(line)
+        if len(troubles) > TROUBLES_SHOWN:
+            st.caption(f"and {len(troubles) - TROUBLES_SHOWN:,} more")
