@@ -36,10 +36,14 @@ def findings_by_run(diagnoses: Sequence[Diagnosis]) -> tuple[FindingRow, ...]:
 
 
 def differing_settings(runs: Sequence[Run]) -> tuple[SettingRow, ...]:
-    """The hyper-parameters that are not the same in all runs, by name; none for less than two runs."""
+    """The hyper-parameters that are not the same in all runs; none for less than two runs.
+
+    Those that most runs have logged come first, then by name.
+    """
     names = sorted({name for run in runs for name in run.hyper_parameters})
     rows = [SettingRow(name, tuple(run.hyper_parameters.get(name) for run in runs)) for name in names]
-    return tuple(row for row in rows if len({None if value is None else str(value) for value in row.values}) > 1)
+    differing = [row for row in rows if len({None if value is None else str(value) for value in row.values}) > 1]
+    return tuple(sorted(differing, key=lambda row: row.values.count(None)))
 
 
 def _worst(diagnosis: Diagnosis, name: str) -> Finding | None:

@@ -51,5 +51,5 @@ def test_without_findings_there_are_no_rows() -> None:
 
 def test_only_settings_that_differ_are_told_and_what_is_not_logged_differs() -> None:
     rows = differing_settings([run(lr=0.1, seed=1, depth="4"), run(lr=0.2, seed=1, depth=4), run(lr=0.1, seed=1)])
-    assert [(row.name, row.values) for row in rows] == [("depth", ("4", 4, None)), ("lr", (0.1, 0.2, 0.1))]
+    assert [(row.name, row.values) for row in rows] == [("lr", (0.1, 0.2, 0.1)), ("depth", ("4", 4, None))]
     assert differing_settings([run(lr=0.1)]) == differing_settings([]) == ()

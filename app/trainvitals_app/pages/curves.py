@@ -78,16 +78,24 @@ def page() -> None:
     several_runs.tell_troubles(opened)
     if not opened.snapshots:
         return
-    tags = _choose_tags(opened)
-    axis = _choose_look(opened, tags)
+    options = _axes(opened)
+    axis = next((kind for kind in options if kind == AXIS.get()), options[0])
+    tags = _choose_tags([each for each in opened.snapshots if axis in available(each.run, each.signals)])
+    _choose_look(opened, tags, axis, options)
     shown = _turn_pages(tags)
     view = View(run_ids, tuple(shown), axis, SMOOTHING.get(), LOG_X.get(), LOG_Y.get())
     st.fragment(_charts, run_every=live.refresh_s())(view)
 
 
-def _choose_tags(opened: Opened) -> list[str]:
-    """Draw the two ways to choose signals; those that are chosen."""
-    every = tag_choice.tags_of(opened.snapshots)
+def _axes(opened: Opened) -> list[AxisKind]:
+    """The axes that any of the runs has."""
+    kinds = {kind for each in opened.snapshots for kind in available(each.run, each.signals)}
+    return [kind for kind in AXIS_KINDS if kind in kinds] or ["step"]
+
+
+def _choose_tags(snapshots: Sequence[Snapshot]) -> list[str]:
+    """Draw the two ways to choose signals of these runs; those that are chosen."""
+    every = tag_choice.tags_of(snapshots)
     left, right = st.columns([2, 3])
     left.text_input(
         "Filter by name",
@@ -112,12 +120,8 @@ def _choose_tags(opened: Opened) -> list[str]:
     return found
 
 
-def _choose_look(opened: Opened, tags: Sequence[str]) -> AxisKind:
-    """Draw the controls of how these signals are drawn, and saved; the axis over which they are."""
-    kinds = {kind for each in opened.snapshots for kind in available(each.run, each.signals)}
-    options = [kind for kind in AXIS_KINDS if kind in kinds] or ["step"]
-    wanted = AXIS.get()
-    axis = next((kind for kind in options if kind == wanted), options[0])
+def _choose_look(opened: Opened, tags: Sequence[str], axis: AxisKind, options: Sequence[AxisKind]) -> None:
+    """Draw the controls of how these signals are drawn, and saved."""
     with st.container(key="curve-controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Over",
@@ -138,7 +142,6 @@ def _choose_look(opened: Opened, tags: Sequence[str]) -> AxisKind:
         st.toggle("Log y", **address.bound(LOG_Y))
         _save(opened, tags, axis)
     _tell_missing(opened, axis, options)
-    return axis
 
 
 def _tell_missing(opened: Opened, axis: AxisKind, options: Sequence[AxisKind]) -> None:

@@ -22,6 +22,8 @@ from trainvitals.reporters.wording import number
 
 HEIGHT_PX, LEGEND_PX = 270, 40
 TOP_PX = 30
+# Long enough for every pattern of dashes.
+LEGEND_ITEM_PX = 50
 LONGEST_NAME = 40
 PADDING = 0.015
 EDGE = "y2"
@@ -104,7 +106,13 @@ def legend_chart(runs: Sequence[str]) -> Chart:
         xaxis={"visible": False},
         yaxis={"visible": False},
         margin={"t": 0, "b": 0},
-        legend={"y": 0.5, "yanchor": "middle", "itemclick": False, "itemdoubleclick": False},
+        legend={
+            "y": 0.5,
+            "yanchor": "middle",
+            "itemwidth": LEGEND_ITEM_PX,
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
     )
     return Chart(figure, f"The runs: {', '.join(visible(run) for run in runs)}.")
 
@@ -136,7 +144,8 @@ def _draw(
     if weight:
         average = drawn(_placed(x, log_x), smoothed(value, weight, breaks), window=window, breaks=breaks)
         faint = look.faint(colour, look.RAW_OPACITY)
-        figure.add_trace(line_trace(_in_unit(raw, axis), name=f"{name}, each point", colour=faint, hoverinfo="skip"))
+        each = f"{name}, each point"
+        figure.add_trace(line_trace(_in_unit(raw, axis), name=each, colour=faint, hoverinfo="skip", mark_few=False))
         figure.add_trace(line_trace(_in_unit(average, axis), name=name, colour=colour, dash=dash, mark_few=False))
         lines.append(average)
     else:

@@ -88,6 +88,6 @@ def _readable(curve: Floats) -> tuple[float, float]:
 def _padded(low: float, high: float) -> tuple[float, float]:
     margin = PADDING * (high - low)
     if not margin > 0 or not math.isfinite(margin):
-        margin = 0.0 if high > low else max(abs(high), 1.0) * PADDING
+        margin = 0.0 if high > low else (abs(high) or 1.0) * PADDING
     largest = float(np.finfo(np.float64).max)
     return max(low - margin, -largest), min(high + margin, largest)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
 
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from tests.app import shown_runs
+from tests.app.pages.reading import address, figures, names, opened, titles, words
 
 from trainvitals import Run
 
@@ -44,31 +44,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> shown_runs.ShownRuns:
 
 
 def page(**told: str | list[str]) -> AppTest:
-    test = AppTest.from_function(draw, default_timeout=60)
-    for name, value in told.items():
-        test.query_params[name] = value
-    test.run()
-    assert not test.exception
-    return test
-
-
-def address(test: AppTest, name: str) -> list[str]:
-    """What the URL says now."""
-    value = test.query_params.get(name, [])
-    return [value] if isinstance(value, str) else list(value)
-
-
-def figures(test: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(chart.proto.spec) for chart in test.get("plotly_chart")]
-
-
-def titles(test: AppTest) -> list[str]:
-    """Of the charts; a legend has none."""
-    return [each["layout"]["title"]["text"] for each in figures(test) if "title" in each["layout"]]
-
-
-def words(test: AppTest) -> str:
-    return "\n".join(each.value for each in (*test.warning, *test.info, *test.caption, *test.markdown))
+    return opened(draw, **told)
 
 
 def test_it_begins_with_the_run_that_was_looked_at_last(shown: shown_runs.ShownRuns) -> None:
@@ -83,7 +59,7 @@ def test_signals_of_several_runs_are_laid_over_each_other(shown: shown_runs.Show
     assert titles(test)[0] == "train/loss"
     assert set(titles(test)) == {"train/loss", "lr", "epoch", "extra"}
     (legend, *_) = figures(test)
-    assert [each["name"] for each in legend["data"]] == ["a", "b"]
+    assert names(legend) == ["a", "b"]
 
 
 def test_a_filter_chooses_and_a_bad_one_is_told_and_hides_nothing(shown: shown_runs.ShownRuns) -> None:
@@ -107,9 +83,9 @@ def test_picked_signals_are_shown_alone(shown: shown_runs.ShownRuns) -> None:
 
 def test_smoothing_comes_from_the_url_and_goes_there(shown: shown_runs.ShownRuns) -> None:
     test = page(runs="logs/a", filter="loss", smoothing="0.9")
-    assert [each["name"] for each in figures(test)[0]["data"]] == ["logs/a, each point", "logs/a"]
+    assert names(figures(test)[0]) == ["logs/a, each point", "logs/a"]
     test.select_slider[0].set_value(0.0).run()
-    assert [each["name"] for each in figures(test)[0]["data"]] == ["logs/a"]
+    assert names(figures(test)[0]) == ["logs/a"]
     assert address(test, "smoothing") == ["0"]
 
 
@@ -119,7 +95,7 @@ def test_only_axes_that_a_run_has_are_offered_and_the_others_are_named(shown: sh
     assert "Left out" in words(test)
     (_, chart) = figures(test)
     assert chart["layout"]["xaxis"]["title"]["text"] == "epoch"
-    assert {each["name"].split(",")[0] for each in chart["data"]} == {"a"}
+    assert {name.split(",")[0] for name in names(chart)} == {"a"}
     without = page(runs="logs/b", x="epoch", filter="loss")
     assert figures(without)[0]["layout"]["xaxis"]["title"]["text"] == "step"
 
@@ -162,14 +138,14 @@ def test_a_run_that_grows_is_drawn_anew(shown: shown_runs.ShownRuns) -> None:
     loss[-10:] = math.nan
     shown.grow("logs/a", run(train__loss=loss))
     test.run()
-    assert "logs/a: 10 NaN" in [each["name"] for each in figures(test)[0]["data"]]
+    assert "logs/a: 10 NaN" in names(figures(test)[0])
 
 
 def test_while_paused_nothing_moves(shown: shown_runs.ShownRuns) -> None:
     test = page(runs="logs/a", filter="loss", paused="yes")
     shown.grow("logs/a", run(train__loss=falling() * math.nan))
     test.run()
-    assert not any("NaN" in each["name"] for each in figures(test)[0]["data"])
+    assert not any("NaN" in name for name in names(figures(test)[0]))
 
 
 def test_without_runs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
