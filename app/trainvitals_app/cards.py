@@ -16,6 +16,13 @@ from trainvitals_app import card_texts, text
 CODE_LINES_SHOWN = 9
 LINE_PX = 22
 RULE_PAGE_PX = 420
+_TITLES = {
+    "evidence": "All evidence",
+    "causes": "Causes",
+    "try": "More to try",
+    "rule": "The rule",
+    "accept": "Accept",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +91,11 @@ def _suggestion(suggestion: Suggestion) -> None:
 def _more(finding: Finding, key: str, actions: Actions, *, every_suggestion: bool = False) -> None:
     """Everything else, one kind at a time: what is not looked at is not sent."""
     suggestions = finding.interventions if every_suggestion else finding.interventions[1:]
-    kinds = {
-        "evidence": f"Evidence ({len(finding.evidence)})" if finding.evidence else None,
-        "causes": f"Causes ({len(finding.causes)})" if finding.causes else None,
-        "try": f"{'Try' if every_suggestion else 'More to try'} ({len(suggestions)})" if suggestions else None,
-        "rule": "The rule",
-        "accept": "Accept",
-    }
+    kinds = {"evidence": finding.evidence, "causes": finding.causes, "try": suggestions, "rule": True, "accept": True}
     chosen = st.pills(
         "More about this finding",
-        [kind for kind, title in kinds.items() if title],
-        format_func=lambda kind: kinds[kind] or kind,
+        [kind for kind, content in kinds.items() if content],
+        format_func=lambda kind: "To try" if kind == "try" and every_suggestion else _TITLES[kind],
         key=f"more-{key}",
         label_visibility="collapsed",
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from trainvitals.reporters.html_report import render_html
 from trainvitals.reporters.markdown_report import render_markdown
 from trainvitals.signals import Signals
 from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.scalars_csv import scalars_csv
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Export:
     title: str
     ending: str
     mime: str
-    content: Callable[[], str]
+    content: Callable[[], str | bytes]
 
 
 def show(shown: Snapshot) -> None:
@@ -65,16 +64,10 @@ def _html(shown: Snapshot) -> str:
     return render_html([shown.diagnosis], {shown.diagnosis.id: chart})
 
 
-def losses_csv(run: Run, signals: Signals) -> str:
-    """The losses and learning rates as they were logged, a value a row: tag, step, wall time in seconds, value."""
+def losses_csv(run: Run, signals: Signals) -> bytes:
+    """The losses and learning rates as they were logged."""
     tags = dict.fromkeys([*signals.train_loss, *signals.val_loss.values(), *signals.learning_rate])
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["tag", "step", "wall_time_s", "value"])
-    for series in (run.series[tag] for tag in tags if tag in run.series):
-        for step, wall_time_s, value in zip(series.step, series.wall_time, series.value, strict=True):
-            writer.writerow([series.tag, int(step), repr(float(wall_time_s)), repr(float(value))])
-    return text.getvalue()
+    return scalars_csv((run.id, run.series[tag]) for tag in tags if tag in run.series)
 
 
 def file_name(run: Run) -> str:

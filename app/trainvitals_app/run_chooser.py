@@ -7,38 +7,42 @@ from collections.abc import Sequence
 import streamlit as st
 
 from trainvitals.model import Status
-from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
 from trainvitals_app import address, shared
 from trainvitals_app.catalogue import RunRow
 
 _CHOOSER = "run-chooser"
 _WORST_FIRST = (Status.ERROR, Status.WARNING, Status.UNDETERMINED, Status.HEALTHY)
-LONGEST_NAME = 120
+# For verdicts, so that the worst run is known; at the second start they are there at once.
+PATIENCE_S = 2.0
 
 
-def chosen_run() -> str | None:
-    """Draw the chooser; the id of the run that the URL names, else of the worst one. None where there is no run yet.
+def show() -> None:
+    """Draw the chooser. Where the URL names no run, it names the worst one from now on; it may name one that is gone.
 
-    The URL may name a run that is not there.
+    Whoever calls this draws the rest anew when ``address.RUN`` has changed.
     """
-    rows = shared.catalogue().rows()
-    wanted = address.RUN.get()
-    if not wanted and rows:
-        wanted = worst(rows).id
-        address.RUN.set(wanted)
-    labels = {row.id: label(row) for row in rows}
-    st.session_state[_CHOOSER] = wanted if wanted in labels else None
+    catalogue = shared.catalogue()
+    if not address.RUN.get():
+        catalogue.wait(PATIENCE_S)
+        if rows := catalogue.rows():
+            address.RUN.set(worst(rows).id)
+    rows = catalogue.rows()
+    chosen = address.RUN.get()
+    # Labels must not change while a run grows: the browser sends them back as what was chosen.
+    run_ids = [row.id for row in rows]
+    if chosen and chosen not in run_ids and not catalogue.has_looked:
+        run_ids.append(chosen)
+    st.session_state[_CHOOSER] = chosen if chosen in run_ids else None
     st.selectbox(
         "Run",
-        list(labels),
-        format_func=lambda run_id: labels.get(run_id, visible(run_id)),
+        run_ids,
+        format_func=visible,
         key=_CHOOSER,
         on_change=_changed,
         placeholder="Choose a run; type to search",
         label_visibility="collapsed",
     )
-    return wanted or None
 
 
 def worst(rows: Sequence[RunRow]) -> RunRow:
@@ -46,21 +50,16 @@ def worst(rows: Sequence[RunRow]) -> RunRow:
     return min(rows, key=lambda row: len(_WORST_FIRST) if row.summary is None else _rank(row.summary.diagnosis.status))
 
 
-def label(row: RunRow) -> str:
-    """The run's id, and how it stands in a word."""
-    if row.state == "unreadable":
-        state = "unreadable"
-    else:
-        state = "" if row.summary is None else wording.STATUS_WORDS[row.summary.diagnosis.status]
-    return f"{visible(row.id, longest=LONGEST_NAME)}{f'   ·   {state}' if state else ''}"
-
-
 def _rank(status: Status) -> int:
     return _WORST_FIRST.index(status)
 
 
 def _changed() -> None:
-    address.RUN.set(st.session_state[_CHOOSER] or "")
+    chosen = st.session_state[_CHOOSER]
+    if chosen is None:
+        # Nobody chose: the browser only lost what it showed, as when its run is gone.
+        return
+    address.RUN.set(chosen)
     # What was looked at in the other run means nothing in this one.
     address.STEPS.set(None)
     address.FINDING.set("")

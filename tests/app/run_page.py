@@ -27,6 +27,8 @@ PATIENCE_S = 60
 class Here:
     """A catalogue and open runs, by what a test puts in: runs, or why they cannot be read."""
 
+    has_looked = True
+
     def __init__(self) -> None:
         self.runs: dict[str, Run | LogError] = {}
         self.config = Config()
@@ -37,6 +39,9 @@ class Here:
     def put(self, run: Run, run_id: str | None = None) -> None:
         run = replace(run, id=run_id or run.id)
         self.runs[run.id] = run
+
+    def wait(self, timeout_s: float) -> bool:
+        return True
 
     def listing(self) -> Listing:
         return Listing(self.rows(), (), 1.0, 1)

@@ -12,10 +12,11 @@ from tests.app.run_page import Here, button, charts, opened, words
 from tests.app.run_page import here as here
 
 from trainvitals import Run, read_run
-from trainvitals.errors import LogError
+from trainvitals.errors import ConfigError, LogError
 from trainvitals.live.changes import Change
 from trainvitals.model import Problem, Series
 from trainvitals.reporters import wording
+from trainvitals_app import shared
 
 HOSTILE = "[x](javascript:alert(1)) <img src=x onerror=alert(1)> **b** `c` :material/home: $y$\n# h \x1b[31m\u202e"
 
@@ -56,7 +57,7 @@ def test_without_a_run_in_the_address_the_worst_is_shown(here: Here, sick: Run, 
     here.put(sick, "b-sick")
     at = opened()
     assert at.query_params["run"] == "b-sick"
-    assert at.selectbox(key="run-chooser").options == ["a-healthy   ·   healthy", "b-sick   ·   sick"]
+    assert at.selectbox(key="run-chooser").options == ["a-healthy", "b-sick"]
 
 
 def test_choosing_another_run_leaves_the_range_and_the_finding_behind(here: Here, sick: Run, healthy: Run) -> None:
@@ -224,3 +225,29 @@ def test_sections_are_those_that_the_run_has_signals_for(here: Here, sick: Run) 
     sections.set_value("files").run()
     assert at.query_params["section"] == "files"
     assert "12 bytes lost" in str(at.dataframe[0].value)
+
+
+def test_a_run_that_appears_is_shown(here: Here, sick: Run) -> None:
+    at = opened()
+    assert "No run here yet" in words(at)
+    here.put(sick)
+    at.run()
+    assert not at.exception
+    assert "No run here yet" not in words(at)
+    assert "overfitting" in words(at)
+
+
+def test_settings_that_break_while_somebody_looks_on_are_one_line(
+    here: Here, sick: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here.put(sick)
+    at = opened({"run": sick.id})
+
+    def broken() -> Here:
+        raise ConfigError("unknown setting 'wibble'", where="trainvitals.toml")
+
+    monkeypatch.setattr(shared, "catalogue", broken)
+    monkeypatch.setattr(shared, "open_runs", broken)
+    at.run()
+    assert not at.exception
+    assert "unknown setting 'wibble'" in words(at)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from trainvitals.errors import LogError
+from trainvitals.errors import TrainvitalsError
+from trainvitals.figures.chart import Chart
 from trainvitals.figures.loss_figure import loss_chart
 from trainvitals_app import (
     address,
@@ -30,15 +31,16 @@ LOG_LOSS = address.flag("log")
 CARDS_WIDTH, CHARTS_WIDTH = 5, 6
 # What lies below the losses may be large, and is not needed as often as the verdict.
 SECTIONS_EVERY_S = 15.0
-_DRAWN, _HELD = "drawn-view", "held-snapshot"
+_DRAWN, _HELD, _CHART = "drawn-view", "held-snapshot", "loss-chart"
 
 
 def page() -> None:
     """Draw the page."""
-    run_id = run_chooser.chosen_run()
     every_s = live.refresh_s()
     st.session_state[_DRAWN] = _view()
-    if run_id is None:
+    st.fragment(_chooser, run_every=every_s)()
+    run_id = address.RUN.get()
+    if not run_id:
         st.fragment(_nothing_yet, run_every=every_s)()
         return
     st.fragment(_verdict, run_every=every_s)(run_id)
@@ -50,9 +52,16 @@ def page() -> None:
         st.fragment(_sections, run_every=None if every_s is None else max(every_s, SECTIONS_EVERY_S))(run_id)
 
 
+def _chooser() -> None:
+    try:
+        run_chooser.show()
+    except TrainvitalsError as error:
+        # Settings were changed to what cannot be understood while somebody looks on.
+        st.error(text.markdown(error.message()), icon=":material/settings:")
+    _follow_the_view()
+
+
 def _nothing_yet() -> None:
-    if shared.catalogue().rows():
-        st.rerun()
     looked_for = " · ".join(text.code(str(path), longest=80) for path in shared.roots().paths)
     st.info(
         f"No run here yet. As soon as one is written below {looked_for}, it appears. To record a PyTorch training: "
@@ -68,7 +77,7 @@ def _verdict(run_id: str) -> None:
     try:
         with st.spinner("Reading the run", show_time=True):
             shown = _snapshot(run_id)
-    except LogError as error:
+    except TrainvitalsError as error:
         st.warning(text.markdown(error.message()), icon=":material/warning:")
         return
     run_header.show(shown)
@@ -85,18 +94,26 @@ def _cards(run_id: str) -> None:
 def _losses(run_id: str) -> None:
     if (shown := _current(run_id)) is None:
         return
-    with st.container(key="loss-controls", horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(
+        key="loss-controls", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
+    ):
         st.toggle("Logarithmic loss", **address.bound(LOG_LOSS))
         exports.show(shown)
-    chart = loss_chart(
-        shown.run,
-        shown.signals,
-        shown.diagnosis,
-        window=address.STEPS.get(),
-        focus=keyed(shown.diagnosis.findings).get(address.FINDING.get()),
-        log_y=LOG_LOSS.get(),
-    )
-    charts.show(chart, "loss")
+    charts.show(_loss_chart(shown), "loss")
+
+
+def _loss_chart(shown: Snapshot) -> Chart:
+    """The chart of what is looked at, drawn anew only when there is something new."""
+    finding, window, log_y = address.FINDING.get(), address.STEPS.get(), LOG_LOSS.get()
+    key = (shown.run.id, shown.version, finding, window, log_y)
+    drawn_key: object
+    drawn: Chart | None
+    drawn_key, drawn = st.session_state.get(_CHART, (None, None))
+    if drawn is None or drawn_key != key:
+        focus = keyed(shown.diagnosis.findings).get(finding)
+        drawn = loss_chart(shown.run, shown.signals, shown.diagnosis, window=window, focus=focus, log_y=log_y)
+        st.session_state[_CHART] = (key, drawn)
+    return drawn
 
 
 def _sections(run_id: str) -> None:
@@ -109,7 +126,7 @@ def _current(run_id: str) -> Snapshot | None:
     _follow_the_view()
     try:
         return _snapshot(run_id, patience_s=0.0)
-    except LogError:
+    except TrainvitalsError:
         return None
 
 
@@ -131,4 +148,4 @@ def _follow_the_view() -> None:
 
 
 def _view() -> object:
-    return address.STEPS.get(), address.FINDING.get()
+    return address.RUN.get(), address.STEPS.get(), address.FINDING.get()
