@@ -32,6 +32,7 @@ def show(
     zoom: address.Field[address.Window | None] | None = address.STEPS,
     on_points: Callable[[Sequence[Mapping[str, Any]]], None] | None = None,
     height: int | None = None,
+    with_reset: bool = True,
 ) -> None:
     """Draw a chart.
 
@@ -43,6 +44,7 @@ def show(
         zoom: where the range goes that is selected in it; None for a chart without one.
         on_points: told of the points that are clicked, as plotly describes them, before the page runs again.
         height: in pixels; the figure's own if None.
+        with_reset: whether the button that shows everything again stands above it; several charts may share one.
     """
     figure = chart.figure
     if height is not None:
@@ -59,8 +61,8 @@ def show(
 
     selecting: dict[str, Any] = {"on_select": selected, "selection_mode": modes} if modes else {}
     with st.container(key=f"chart-{key}", gap="xxsmall"):
-        if zoom and zoom.get() is not None:
-            _reset_button(key, zoom)
+        if zoom and with_reset:
+            reset_button(key, zoom)
         st.plotly_chart(
             figure,
             key=key,
@@ -71,7 +73,10 @@ def show(
         )
 
 
-def _reset_button(key: str, zoom: address.Field[address.Window | None]) -> None:
+def reset_button(key: str, zoom: address.Field[address.Window | None]) -> None:
+    """Draw the button that shows everything again, if there is a range to leave."""
+    if zoom.get() is None:
+        return
     st.button(
         "Reset range",
         key=f"reset-{key}",

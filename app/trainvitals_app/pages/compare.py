@@ -176,7 +176,7 @@ def _losses(opened: Opened, comparison: Comparison | None) -> None:
             window=address.STEPS.get(),
             log_y=LOG_LOSS.get(),
         )
-        charts.show(chart, f"compare-loss-{place}")
+        charts.show(chart, f"compare-loss-{place}", with_reset=place == 0)
     if not losses:
         st.info("These runs have no loss that could be compared.", icon=":material/show_chart:")
     elif comparison is not None and not same_start:

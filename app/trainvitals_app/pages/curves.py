@@ -204,11 +204,12 @@ def _charts(view: View) -> None:
     drawn = _drawn(opened, view, window)
     if len(opened.snapshots) > 1:
         charts.show(legend_chart(short_names(view.run_ids)), "curves-legend", zoom=None)
+    charts.reset_button("curves", ZOOMS[view.axis])
     beside = min(ONE_BESIDE_THE_OTHER, max(len(drawn), 1))
     for begin in range(0, len(drawn), beside):
         for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):
             with column:
-                charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis])
+                charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis], with_reset=False)
     newest = max((each.updated_at_s for each in opened.snapshots), default=None)
     if newest is not None:
         st.caption(live.updated(newest))

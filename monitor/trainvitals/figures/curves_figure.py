@@ -86,7 +86,7 @@ def curves_chart(
     if shown is None or not curves:
         return _nothing_here(figure, tag, axis)
     figure.update_layout(xaxis=axis_layout(axis, _ends(shown, lines, log_x), log=log_x))
-    ends = value_range([line.finite for line in lines], log=log_y)
+    ends = value_range([line.seen(window) for line in lines], log=log_y)
     if ends is not None:
         figure.update_layout(yaxis={"range": ends.ends})
         tell_left_out(figure, ends)

@@ -96,6 +96,8 @@ def new_figure(*, height_px: int) -> go.Figure:
             "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
             "paper_bgcolor": TRANSPARENT,
             "plot_bgcolor": TRANSPARENT,
+            # Plotly would make it half opaque.
+            "modebar": {"bgcolor": TRANSPARENT, "color": GREY, "activecolor": TEXT},
             "hovermode": "x unified",
             "hoverdistance": 40,
             "showlegend": True,

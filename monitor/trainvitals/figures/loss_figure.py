@@ -89,7 +89,7 @@ def loss_chart(
         ],
     )
     figure.update_xaxes(range=list(shown), dtick=1 if shown[1] - shown[0] <= FEW_STEPS else None)
-    ends = value_range([line.finite for line in lines], log=log_y)
+    ends = value_range([line.seen(window) for line in lines], log=log_y)
     if ends is not None:
         figure.update_layout(yaxis={"range": ends.ends})
         tell_left_out(figure, ends, axis=LOSS_AXIS)

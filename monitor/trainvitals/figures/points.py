@@ -67,6 +67,13 @@ class Drawn:
         """The values that are drawn."""
         return self.y[np.isfinite(self.y)]
 
+    def seen(self, window: Window | None) -> Floats:
+        """The values that are drawn inside of a window; where there are none, those whose line runs through it."""
+        if window is None:
+            return self.finite
+        inside = self.y[np.isfinite(self.y) & (self.x >= min(window)) & (self.x <= max(window))]
+        return inside if len(inside) else self.finite
+
 
 def smoothed(value: NDArray[np.floating], weight: float, breaks: NDArray[np.bool_] | None = None) -> Floats:
     """The exponential moving average of ``[T]`` values, without the bias that its start would have.

@@ -57,6 +57,14 @@ def test_times_of_day_are_dates_and_the_window_is_in_seconds() -> None:
     assert points(trace(chart, "a"))[1][0] == pytest.approx(1e12 + 10_000)
 
 
+def test_what_lies_beside_a_window_does_not_flatten_what_is_in_it() -> None:
+    value = falling()
+    value[:20] = 1e6
+    chart = curves_chart("loss", [curve(value)], window=(200.0, 400.0))
+    assert chart.figure.layout.yaxis.range[1] < 4
+    assert notes(chart) == []
+
+
 def test_what_has_no_place_on_an_axis_is_counted_and_named() -> None:
     unknown = STEPS.astype(float)
     unknown[:3] = math.nan
