@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from trainvitals.errors import TrainvitalsError
-from trainvitals_app import address, live, news, shared, text
+from trainvitals_app import address, live, news, safety, shared, text
 from trainvitals_app.roots import Roots
 
 # Name in the URL: title and icon.
@@ -25,6 +25,11 @@ def show() -> None:
     """Show the app; called once at every run of the script."""
     # An icon by name would be fetched from another machine.
     st.set_page_config("trainvitals", Path(__file__).with_name("icon.svg"), layout="wide")
+    if (refusal := safety.refusal()) is not None:
+        st.error(refusal, icon=":material/public_off:")
+        return
+    if not safety.has_entered():
+        return
     pages = {name: _page(name) for name in PAGES}
     address.register(pages)
     chosen = st.navigation(list(pages.values()), position="top")
@@ -34,6 +39,8 @@ def show() -> None:
         what.markdown(_banner(shared.roots()))
         with how_often:
             live.bar()
+    for warning in safety.warnings():
+        st.warning(warning, icon=":material/public:")
     try:
         shared.catalogue()
     except TrainvitalsError as error:

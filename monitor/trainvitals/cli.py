@@ -200,6 +200,21 @@ def explain(name: str) -> None:
 
 
 @cli.command()
+@click.argument("paths", metavar="[PATH]...", nargs=-1)
+@click.option("--port", metavar="N", type=click.IntRange(1, 65535), help="Default: the first free one from 8501 on.")
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+def app(paths: tuple[str, ...], port: int | None, no_browser: bool) -> None:
+    """Show the runs at PATH in a browser: which are sick, since when, why, and what to try. Grows with them.
+
+    Without PATH, those in ./runs, ./lightning_logs and ./logs, else the samples. Only this machine can see them:
+    docs/remote.md says how to look from another one. Needs pip install 'trainvitals[app]'.
+    """
+    from trainvitals_app.launch import launch
+
+    launch(paths, port=port, browser=not no_browser)
+
+
+@cli.command()
 @click.argument("scenario", metavar="[SCENARIO]", required=False)
 def demo(scenario: str | None) -> None:
     """Train a small model that goes wrong, diagnose it, follow the advice, and show it healthy. Needs torch.
