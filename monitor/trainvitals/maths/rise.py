@@ -22,6 +22,9 @@ LAST_BLOCKS, LAST_POINTS = 2, 3
 FOOT_SHARE = 0.2
 # The noise of fewer points before the rise is not worth estimating; the whole curve's is used.
 POINTS_FOR_NOISE = 10
+# Soon after the start nearly all that came before is the descent; there the rest is held against the stretch at the
+# best level, nearer to it than to the end.
+SOON_SHARE, HALF = 0.2, 0.5
 # "As high as before" means above this quantile of what was before; a few outliers shall not count.
 HIGH_QUANTILE = 0.9
 # The onset is fitted to the foot of the rise alone, from the last level within the first number of standard deviations
@@ -53,7 +56,8 @@ class Rise:
         largest: the highest level since the foot of the rise, above best.
         earlier: the largest rise before the onset, from which the curve came back.
         overlap: share of the points since the foot of the rise that are no higher than nine in ten of the equally many
-            before its onset, without the descent that first led below the end.
+            before its onset, without the descent that first led below the end; soon after the start, of the stretch at
+            its best, if less.
         overlap_with_all: the same, of all before.
         noise_sd: of one point.
         fall: start above best.
@@ -99,6 +103,8 @@ def last_rise(value: Floats) -> Rise | None:
     # The descent from the start is no height that the curve has come back from.
     descended = int(first_point[int(np.argmax(blocks <= end))])
     risen = level[max(onset, int(first_point[foot]) + width) :]
+    stretch = _best_stretch(level, blocks, first_point, width, best + HALF * size)
+    at_best = _overlap(stretch, risen) if onset <= SOON_SHARE * len(level) else 1.0
     unit = np.exp if logarithmic else float
     return Rise(
         onset=onset,
@@ -110,8 +116,10 @@ def last_rise(value: Floats) -> Rise | None:
         from_start=end - start,
         largest=float(blocks[foot:].max()) - best,
         earlier=float(np.max(past - np.minimum.accumulate(past), initial=0.0)),
-        overlap=_overlap(level[max(descended, onset - max(len(level) - onset, POINTS_FOR_NOISE)) : onset], risen),
-        overlap_with_all=_overlap(level[descended:onset], risen),
+        overlap=min(
+            at_best, _overlap(level[max(descended, onset - max(len(level) - onset, POINTS_FOR_NOISE)) : onset], risen)
+        ),
+        overlap_with_all=min(at_best, _overlap(level[descended:onset], risen)),
         noise_sd=noise_sd,
         fall=start - best,
         points_since=len(level) - onset,
@@ -135,6 +143,17 @@ def _noise_sd(
         return difference_noise_sd(level)
     around_blocks = before[len(before) - width * len(blocks) :] - np.repeat(blocks, width)
     return max(mad_scale(around_blocks), difference_noise_sd(before))
+
+
+def _best_stretch(
+    level: NDArray[np.float64], blocks: NDArray[np.float64], first_point: NDArray[np.int64], width: int, high: float
+) -> NDArray[np.float64]:
+    """The points around the best block up to the next that is high; none where they are too few to be a level."""
+    best, above = int(np.argmin(blocks)), np.flatnonzero(blocks > high)
+    earlier, later = above[above < best], above[above > best]
+    begin = int(first_point[earlier[-1]]) + width if len(earlier) else int(first_point[0])
+    end = int(first_point[later[0]]) if len(later) else len(level)
+    return level[begin:end] if end - begin >= POINTS_FOR_NOISE else level[:0]
 
 
 def _overlap(before: NDArray[np.float64], since: NDArray[np.float64]) -> float:

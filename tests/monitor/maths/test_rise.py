@@ -87,3 +87,16 @@ def test_negative_values_are_compared_as_they_are():
 def test_any_finite_values_give_an_onset_within_the_series(values):
     rise = last_rise(np.array(values))
     assert rise is None or 0 <= rise.onset < len(values)
+
+
+def test_a_level_held_for_a_while_soon_after_the_start_is_what_the_rest_is_held_against():
+    points = np.arange(600)
+    level = np.where(points < 30, 2.5 - points / 20, np.where(points < 54, 0.9, 1.5))
+    rise = last_rise(level * np.exp(0.1 * np.random.default_rng(0).standard_normal(600)))
+    assert max(rise.overlap, rise.overlap_with_all) <= 0.1
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_best_stretch_of_noise_is_not_held_against_the_rest(seed):
+    rise = last_rise(np.exp(0.1 * np.random.default_rng(seed).standard_normal(600)))
+    assert rise is None or rise.overlap > 0.1

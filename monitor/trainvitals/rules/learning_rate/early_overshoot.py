@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainvitals.model import Finding, Series
+from trainvitals.model import Evidence, Finding, Series
 from trainvitals.rules.activations.attention_collapse import AttentionCollapse
 from trainvitals.rules.rule import NotEnough, Threshold
 from trainvitals.rules.updates.outcome import EARLY_SHARE, Outcome, outcome_of
@@ -27,6 +27,8 @@ FAST_RECORDS = 3
 """Where no norms of the weights were logged, so many records in which they are remade must do."""
 
 BLOW_UP_SDS = 6.0
+FELL_BACK_SDS = 4.0
+"""Above the lowest of many medians of nine, each of which has a third of the noise of a point."""
 
 WARMED_RATIO = 0.03
 """Norms that grow threefold in so many steps as a warm-up has grow by as much a step on average."""
@@ -105,11 +107,19 @@ class EarlyOvershoot:
         high = max(limits[BLOW_UP_FACTOR.name] * loss.first, loss.first + BLOW_UP_SDS * loss.noise_sd)
         return loss.early_peak >= high
 
+    def fell_back(self, limits: Mapping[str, float]) -> bool:
+        """Whether the loss ends far above where it was for a while in the first steps."""
+        loss = self.outcome
+        if loss is None or not loss.early_low > 0:
+            return False
+        high = max(limits[BLOW_UP_FACTOR.name] * loss.early_low, loss.early_low + FELL_BACK_SDS * loss.noise_sd)
+        return loss.end >= high
+
     def for_want_of_warm_up(self, limits: Mapping[str, float]) -> bool:
         """Whether only the first steps were too large, in a training of the kind that needs a warm-up."""
         needs_one = self.adam and self.attention and self.warmed_up is False
         too_large = limits[FASTEST_RATIO.name] <= self.ratio < 1.0
-        return needs_one and too_large and (self.blew_up(limits) or self.collapsed(limits))
+        return needs_one and too_large and (self.blew_up(limits) or self.fell_back(limits) or self.collapsed(limits))
 
     def collapsed(self, limits: Mapping[str, float]) -> bool:
         """Whether weights that the first updates remade put out attention that rests on single places ever since."""
@@ -142,6 +152,17 @@ def early_overshoot(view: RunView) -> EarlyOvershoot | None:
         warmed_up=_warmed_up(view.learning_rate, first + EARLY_SHARE * view.span_steps),
         collapse=_collapse(view, first + EARLY_SHARE * view.span_steps),
         first_step=first,
+    )
+
+
+def fallen_back(loss: Outcome, limits: Mapping[str, float]) -> Evidence:
+    """The loss at the end beside where it was in the first steps."""
+    return Evidence(
+        f"{loss.tag} was at {loss.early_low:.3g} in the first tenth of the run, and ends at {loss.end:.3g}",
+        signal=loss.tag,
+        value=loss.end,
+        threshold=limits[BLOW_UP_FACTOR.name] * loss.early_low,
+        step=loss.last_step,
     )
 
 

@@ -17,6 +17,7 @@ from trainvitals.rules.learning_rate.early_overshoot import (
     READS,
     EarlyOvershoot,
     early_overshoot,
+    fallen_back,
 )
 from trainvitals.rules.learning_rate.rate_jumps import (
     FEWEST_RATES,
@@ -63,9 +64,10 @@ class LearningRateTooHigh(Rule[Overshoot]):
     `fastest_ratio` in the first tenth of the run, and the norm of the median matrix grows by `largest_growth` there; or
     it grows by `overwhelming_growth`, as under a warm-up, which keeps the ratio at 0.03 or more but below that. That
     alone is no finding. The loss must have been harmed: its running median rises above its first value by
-    `blow_up_factor` and six standard deviations of its noise; or it gains less than `smallest_gain` from the first
-    twentieth of the run to the last, and from the second as well; or it ends in NaN. Attention that collapses in the
-    first tenth of the run, as `attention-collapse` has it, is harm too.
+    `blow_up_factor` and six standard deviations of its noise; or it ends as far (and four of them) above the lowest
+    median of nine values in the first tenth; or it gains less than `smallest_gain` from the first twentieth of the run
+    to the last, and from the second as well; or it ends in NaN. Attention that collapses in the first tenth of the run,
+    as `attention-collapse` has it, is harm too.
 
     Later: the logged rate grows by `smallest_jump` between two records to one and a half times its height so far, and
     nine in ten values of the loss since lie above nine in ten just before, at `smallest_rise` times the level or more,
@@ -205,6 +207,8 @@ def _harm(early: EarlyOvershoot, limits: Mapping[str, float]) -> Evidence | None
             threshold=limits["blow_up_factor"] * loss.first,
             step=loss.early_peak_step,
         )
+    if early.fell_back(limits):
+        return fallen_back(loss, limits)
     if early.collapse is not None and early.collapsed(limits):
         return early.collapse.evidence[0]
     if max(loss.gained, loss.gained_since_settled) < limits["smallest_gain"]:

@@ -13,6 +13,7 @@ from trainvitals.rules.learning_rate.early_overshoot import (
     READS,
     EarlyOvershoot,
     early_overshoot,
+    fallen_back,
 )
 from trainvitals.rules.rule import NotEnough, Rule
 from trainvitals.rules.updates.outcome import Outcome
@@ -39,8 +40,9 @@ class MissingWarmup(Rule[EarlyOvershoot]):
     The first logged rate is at least half of the highest in the first tenth of the run; the median weight matrix is
     updated by `fastest_ratio` of its size or more, but less than its whole size; and the running median of the
     loss rises above its first value by `blow_up_factor` and six standard deviations of its noise within the first
-    tenth of its points. Or the norms grow by `largest_growth` there, and a layer's attention collapses, as
-    `attention-collapse` has it. Attention is recognised by the names of the layers.
+    tenth of its points; or the loss ends as far above where it was for a while in that tenth. Or the norms grow by
+    `largest_growth` there, and a layer's attention collapses, as `attention-collapse` has it. Attention is recognised
+    by the names of the layers.
 
     False alarms
     ------------
@@ -97,11 +99,13 @@ class MissingWarmup(Rule[EarlyOvershoot]):
         if loss is None or not measurement.for_want_of_warm_up(limits):
             return []
         blew_up, collapse = measurement.blew_up(limits), measurement.collapse
-        harm = (
-            f"{loss.tag} rises from {loss.first:.3g} to {loss.early_peak:.3g} in the first steps"
-            if blew_up or collapse is None
-            else collapse.summary
-        )
+        fell_back = fallen_back(loss, limits) if measurement.fell_back(limits) and not blew_up else None
+        if fell_back is not None:
+            harm = fell_back.text
+        elif blew_up or collapse is None:
+            harm = f"{loss.tag} rises from {loss.first:.3g} to {loss.early_peak:.3g} in the first steps"
+        else:
+            harm = collapse.summary
         return [
             self.finding(
                 Severity.WARNING,
@@ -119,6 +123,7 @@ class MissingWarmup(Rule[EarlyOvershoot]):
                         step=measurement.ratio_step,
                     ),
                     *(() if not blew_up else (_rise(loss, limits),)),
+                    *(() if fell_back is None else (fell_back,)),
                     *(() if collapse is None else collapse.evidence),
                 ),
             )

@@ -23,6 +23,9 @@ EDGE_POINTS = 5
 EARLY_SHARE = 0.1
 """Of the points. Warm-ups end here, and a rate that is too high shows by then."""
 
+LOW_POINTS = 9
+"""A level that a training was at, and not one lucky batch."""
+
 MEDIAN_ERROR = 1.2533
 """Standard error of a median over that of a mean: sqrt(pi / 2), for normal noise."""
 
@@ -37,6 +40,7 @@ class Outcome:
         first: the very first value.
         early_peak: highest median of three values in the first tenth, or ten.
         early_peak_step: where.
+        early_low: lowest median of nine values in the first tenth; NaN where these are too few.
         noise_sd: of one point, over the second half.
         lost: it is no longer finite at the end.
     """
@@ -50,6 +54,7 @@ class Outcome:
     first: float
     early_peak: float
     early_peak_step: int
+    early_low: float
     noise_sd: float
     lost: bool
 
@@ -100,9 +105,16 @@ def outcome_of(view: RunView) -> Outcome | None:
         first=float(value[0]),
         early_peak=float(early.max()),
         early_peak_step=int(loss.curve.step[int(np.argmax(early))]),
+        early_low=_lowest(value[: round(EARLY_SHARE * len(value))]),
         noise_sd=noise if np.isfinite(noise) else 0.0,
         lost=is_lost(loss),
     )
+
+
+def _lowest(value: NDArray[np.float64]) -> float:
+    if len(value) < LOW_POINTS:
+        return float("nan")
+    return float(np.median(np.lib.stride_tricks.sliding_window_view(value, LOW_POINTS), axis=1).min())
 
 
 def is_lost(loss: LossCurve) -> bool:

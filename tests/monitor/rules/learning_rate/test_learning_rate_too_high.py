@@ -126,3 +126,10 @@ def test_a_transformer_that_only_lacks_its_warm_up_is_left_to_its_own_rule():
     loss = np.where(STEPS < 20, np.where(STEPS == 0, 2.3, 8.0), FALLING)
     assert findings(RULE, training(ratio=THROWN, growth=BLOWN, loss=loss, layers=layers, settings=ADAM)) == []
     assert findings(RULE, training(ratio=4 * THROWN, growth=BLOWN, loss=loss, layers=layers, settings=ADAM))
+
+
+@pytest.mark.parametrize(("later", "found"), [(1.5, True), (1.05, False)])
+def test_a_loss_that_never_comes_back_to_where_it_was_in_the_first_steps_is_harmed(later, found):
+    loss = noisy(np.where(STEPS < 60, np.maximum(2.3 - STEPS / 25, 1.0), later))
+    assert bool(findings(RULE, training(ratio=THROWN, growth=BLOWN, loss=loss))) is found
+    assert findings(RULE, training(ratio=0.01, growth=1.1, loss=loss)) == []

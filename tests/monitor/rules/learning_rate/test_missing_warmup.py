@@ -113,3 +113,10 @@ def test_after_a_warm_up_the_same_is_a_rate_that_is_too_high():
     (finding,) = findings(LearningRateTooHigh(), view)
     assert "attention_entropy/blocks.0" in finding.signals
     assert findings(RULE, view) == []
+
+
+def test_a_loss_that_falls_back_for_good_is_thrown_off_too():
+    loss = noisy(np.where(STEPS < 60, np.maximum(2.3 - STEPS / 25, 1.0), 1.6))
+    (finding,) = findings(RULE, thrown_off(loss=loss))
+    assert any("first tenth of the run, and ends at" in item.text for item in finding.evidence)
+    assert findings(RULE, thrown_off(loss=noisy(np.where(STEPS < 60, np.maximum(2.3 - STEPS / 25, 1.0), 1.0)))) == []
