@@ -1,4 +1,6 @@
-"""Take pictures of every page of the app, light and dark, narrow and wide: `python scripts/screenshots.py FOLDER [PATH...]`.
+"""Take pictures of every page of the app, light and dark, narrow and wide.
+
+    python scripts/screenshots.py FOLDER [PATH...]
 
 Without a PATH of runs, of the samples; README shows two of those. Needs Debian's `chromium` and playwright.
 """
@@ -18,12 +20,13 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"overview": "", "run": "run", "curves": "curves", "compare": "compare"}
 """What the picture is called; where the page is."""
 WIDTHS = (1280, 1920)
+HEIGHT = 1000
 PATIENCE_S = 120.0
 
 
@@ -39,7 +42,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for dark in (False, True):
             for width in WIDTHS:
-                size = {"width": width, "height": 1000}
+                size = ViewportSize(width=width, height=HEIGHT)
                 page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
                 page.set_default_timeout(PATIENCE_S * 1000)
                 for name, path in PAGES.items():

@@ -172,7 +172,7 @@ def _since(row: RunRow) -> int | None:
 
 
 def _progress(row: RunRow) -> str:
-    return wording.progress_word(row.summary.diagnosis.progress) if row.summary else ""
+    return wording.progress_word(row.summary.diagnosis) if row.summary else ""
 
 
 def _curve(row: RunRow) -> list[float]:

@@ -123,6 +123,7 @@ def _environment() -> Environment:
         "status_sign": STATUS_SIGNS.__getitem__,
         "change_head": change_head,
         "change_lines": change_lines,
+        "loss_level": wording.loss_level,
         "progress_word": wording.progress_word,
         "onset": wording.onset,
         "success": wording.success,

@@ -58,7 +58,7 @@ def _table(reports: Sequence[RunReport]) -> Iterator[str]:
 
 def _row(report: RunReport) -> tuple[str, ...]:
     diagnosis = report.diagnosis
-    worst, level = wording.worst_open_finding(diagnosis), diagnosis.progress.level
+    worst, level = wording.worst_open_finding(diagnosis), wording.loss_level(diagnosis)
     return (
         # In a table, even in code, a bar ends the cell unless it is escaped.
         code(diagnosis.id, longest=LONGEST_NAME).replace("|", "\\|"),
@@ -66,7 +66,7 @@ def _row(report: RunReport) -> tuple[str, ...]:
         unlinked(what(diagnosis)),
         "" if worst is None or worst.first_step is None else wording.step(worst.first_step),
         "" if level is None else wording.number(level),
-        wording.progress_word(diagnosis.progress),
+        wording.progress_word(diagnosis),
     )
 
 

@@ -40,14 +40,14 @@ def worst_first(diagnoses: Iterable[Diagnosis]) -> list[Diagnosis]:
 
 def _row(diagnosis: Diagnosis) -> tuple[Text, ...]:
     worst = wording.worst_open_finding(diagnosis)
-    level = diagnosis.progress.level
+    level = wording.loss_level(diagnosis)
     return (
         Text(wording.run_name(diagnosis, longest=LONGEST_NAME)),
         Text(f"● {wording.STATUS_WORDS[diagnosis.status]}", style=STATUS_STYLES[diagnosis.status]),
         Text(what(diagnosis)),
         Text("" if worst is None or worst.first_step is None else wording.step(worst.first_step)),
         Text("" if level is None else wording.number(level)),
-        Text(wording.progress_word(diagnosis.progress)),
+        Text(wording.progress_word(diagnosis)),
     )
 
 

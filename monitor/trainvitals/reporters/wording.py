@@ -77,6 +77,8 @@ def progress_sentence(diagnosis: Diagnosis) -> str:
     progress = diagnosis.progress
     if progress.signal is None:
         return "no loss to judge progress by"
+    if loss_is_lost(diagnosis):
+        return "no progress to judge: the loss is not finite any more"
     if progress.reason is Reason.TOO_FEW_POINTS:
         return f"{progress.points} point{'' if progress.points == 1 else 's'}{_needed(diagnosis)}"
     horizon = f"next {step(progress.horizon_steps)} steps" if progress.horizon_steps else "what comes next"
@@ -152,8 +154,22 @@ def outcome_details(outcome: FindingOutcome) -> Iterator[str]:
         yield promise(verified)
 
 
-def progress_word(progress: Progress) -> str:
+def loss_is_lost(diagnosis: Diagnosis) -> bool:
+    """Whether the loss has become NaN or infinite, so that where it stood and how it fell before matters no more."""
+    errors = (finding for finding in diagnosis.open_findings if finding.severity is Severity.ERROR)
+    return any("non-finite-loss" in (finding.name, *finding.consequences) for finding in errors)
+
+
+def loss_level(diagnosis: Diagnosis) -> float | None:
+    """Where the loss stands, as far as it stands anywhere."""
+    return None if loss_is_lost(diagnosis) else diagnosis.progress.level
+
+
+def progress_word(diagnosis: Diagnosis) -> str:
     """The progress verdict and its reason in two or three words, for a table."""
+    progress = diagnosis.progress
+    if loss_is_lost(diagnosis):
+        return "not finite"
     if progress.reason is Reason.TOO_FEW_POINTS or progress.signal is None:
         return "too few points" if progress.signal else "no loss"
     if progress.verdict is Verdict.INCONCLUSIVE:
@@ -175,7 +191,7 @@ def headline(diagnosis: Diagnosis) -> str:
     """The whole run in one clause: what is wrong with it, else how it progresses."""
     worst = worst_open_finding(diagnosis)
     if worst is not None:
-        level = diagnosis.progress.level
+        level = loss_level(diagnosis)
         return finding_headline(worst) + ("" if level is None else f", loss {number(level)}")
     instead = stands_for_a_verdict(diagnosis)
     return progress_sentence(diagnosis) if instead is None else visible(instead.summary)

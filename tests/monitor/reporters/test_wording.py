@@ -8,7 +8,7 @@ from typing import get_args
 import pytest
 from tests.monitor.reporters.diagnoses import HEALTHY, SICK, UNDETERMINED
 
-from trainvitals.model import Basis, Progress, Reason, Verdict, Verify
+from trainvitals.model import Basis, Progress, Reason, Severity, Verdict, Verify
 from trainvitals.reporters import wording
 
 
@@ -47,13 +47,23 @@ def test_an_event_at_one_step_is_at_it_and_not_since_it() -> None:
 def test_every_verdict_with_every_reason_has_a_sentence(verdict: Verdict, reason: Reason | None) -> None:
     progress = replace(SICK.progress, verdict=verdict, reason=reason)
     assert len(wording.progress_sentence(replace(SICK, progress=progress))) > 10
-    assert wording.progress_word(progress)
+    assert wording.progress_word(replace(SICK, progress=progress))
 
 
 @pytest.mark.parametrize(("gain", "word"), [(-0.001, "creeping up"), (-0.5, "rising")])
 def test_a_loss_creeps_up_or_rises(gain: float, word: str) -> None:
     progress = Progress("loss", Verdict.REGRESSING, None, gain, 2 * gain, gain / 2, 10, level=1.0)
     assert wording.progress_sentence(replace(SICK, progress=progress)).startswith(word)
+
+
+def test_of_a_loss_that_became_nan_no_level_and_no_progress_is_told() -> None:
+    _, spikes = SICK.findings
+    lost = replace(SICK, findings=(replace(spikes, name="learning-rate-too-high", severity=Severity.ERROR),))
+    assert "loss 2.31" in wording.headline(lost)
+    lost = replace(lost, findings=(replace(lost.findings[0], consequences=("non-finite-loss",)),))
+    assert "2.31" not in wording.headline(lost)
+    assert wording.progress_sentence(lost) == "no progress to judge: the loss is not finite any more"
+    assert wording.progress_word(lost) == "not finite"
 
 
 def test_a_long_run_whose_last_stretch_is_short_is_not_said_to_need_fewer_points_than_it_has() -> None:
