@@ -5,11 +5,18 @@ from __future__ import annotations
 import streamlit as st
 
 from trainvitals_app import address
-from trainvitals_app.sections import files, layers, progress, settings
+from trainvitals_app.sections import files, layers, not_assessed, progress, settings, system
 from trainvitals_app.sections.shown import Shown
 
 # In the order of the buttons, by name in the URL.
-SECTIONS = {"progress": progress, "layers": layers, "settings": settings, "files": files}
+SECTIONS = {
+    "progress": progress,
+    "layers": layers,
+    "system": system,
+    "not-judged": not_assessed,
+    "settings": settings,
+    "files": files,
+}
 
 SECTION = address.choice("section", SECTIONS, next(iter(SECTIONS)))
 

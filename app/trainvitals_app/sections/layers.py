@@ -76,7 +76,7 @@ def _layers(shown: Shown) -> None:
         at_step = _at_step(layers)
     if kind in tags.PER_LAYER_KINDS:
         known = tags.PER_LAYER_KINDS[kind]
-        st.caption(f"{text.markdown(known.meaning)} · a click in the map shows its layer and its step")
+        st.caption(text.markdown(f"{known.meaning}, in {known.unit}") + " · click in the map to see a layer and a step")
     window = address.STEPS.get()
     left, right = st.columns([HEATMAP_WIDTH, PROFILE_WIDTH], gap="small")
 

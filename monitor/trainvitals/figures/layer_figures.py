@@ -62,7 +62,7 @@ def heatmap_chart(
     if drawn.value.size == 0:
         return Chart(figure, f"{visible(layers.kind)} was not recorded in this range.")
     scale = colour_scale(layers.value)
-    figure.add_trace(_heatmap(drawn, scale, layers.kind))
+    figure.add_trace(_heatmap(drawn, scale))
     figure.add_trace(_targets(drawn, layers))
     figure.add_traces(list(_non_finite_marks(drawn)))
     flagged = [(finding, rows) for finding in findings if (rows := _rows(finding, layers, drawn))]
@@ -85,7 +85,7 @@ def unit_of(kind: str) -> str:
     return kind if known is None else f"{kind} ({known.unit})"
 
 
-def _heatmap(drawn: Cells, scale: ColourScale, kind: str) -> go.Heatmap:
+def _heatmap(drawn: Cells, scale: ColourScale) -> go.Heatmap:
     return go.Heatmap(
         z=scale.position(drawn.value).astype(np.float32),
         x=compact((drawn.first_step + drawn.last_step) / 2),
@@ -94,7 +94,6 @@ def _heatmap(drawn: Cells, scale: ColourScale, kind: str) -> go.Heatmap:
         zmax=scale.high,
         colorscale=scale.colours,
         colorbar={
-            "title": {"text": look.label(unit_of(kind)), "side": "right"},
             "tickvals": scale.ticks,
             "ticktext": scale.words,
             "thickness": 12,
@@ -220,7 +219,7 @@ def _layout(
     )
     half = max(0.5, float(np.median(np.diff(drawn.first_step))) / 2 if len(drawn.first_step) > 1 else 0.5)
     ends = [float(drawn.first_step[0]) - half, float(drawn.last_step[-1]) + half]
-    figure.update_xaxes(title=said, tickformat=",d", showgrid=False, range=ends)
+    figure.update_xaxes(title={"text": said, "standoff": 6}, tickformat=",d", showgrid=False, range=ends)
     figure.update_yaxes(range=[rows - 0.5, -0.5], tickvals=labelled, ticktext=names, showgrid=False)
 
 

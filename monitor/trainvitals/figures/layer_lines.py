@@ -10,7 +10,7 @@ from plotly import graph_objects as go
 
 from trainvitals.figures import look
 from trainvitals.figures.chart import Chart
-from trainvitals.figures.finding_lanes import Span
+from trainvitals.figures.finding_bands import add_band
 from trainvitals.figures.layer_cells import rows_of, spans_decades
 from trainvitals.figures.layer_figures import unit_of
 from trainvitals.figures.line_traces import EDGE_AXIS, compact, edge_traces, line_trace, positive_only
@@ -21,7 +21,6 @@ from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
 
 HEIGHT_PX = 260
-BAND_OPACITY = 0.12
 # Of the quantiles: the outer band is lighter than the inner one.
 OUTER_OPACITY, INNER_OPACITY = 0.15, 0.3
 
@@ -54,7 +53,7 @@ def layer_history_chart(
     figure = look.new_figure(height_px=HEIGHT_PX)
     for finding in findings:
         if column in rows_of(finding, layers.layers):
-            _band(figure, finding, int(layers.step[-1]))
+            add_band(figure, finding, int(layers.step[-1]))
     of_all = _middle_of_all(layers)
     some = ~np.isnan(of_all)
     _add_line(
@@ -82,7 +81,7 @@ def layer_history_chart(
     ends = None if log else value_range([shown])
     figure.update_layout(
         xaxis={
-            "title": "step",
+            "title": {"text": "step", "standoff": 6},
             "tickformat": ",d",
             "hoverformat": ",.0f",
             "range": None if window is None else list(window),
@@ -114,7 +113,7 @@ def histogram_chart(histogram: HistogramSeries, *, window: Window | None = None)
     step = histogram.step[inside]
     figure = look.new_figure(height_px=HEIGHT_PX)
     figure.update_layout(legend={"y": -0.32, "yanchor": "top"})
-    figure.update_xaxes(title="step", tickformat=",d", hoverformat=",.0f")
+    figure.update_xaxes(title={"text": "step", "standoff": 6}, tickformat=",d", hoverformat=",.0f")
     figure.update_yaxes(title=look.label(histogram.tag, longest=40))
     if len(step) == 0:
         return Chart(figure, f"{visible(histogram.tag)} was not recorded in this range.")
@@ -171,26 +170,6 @@ def _add_line(
     figure.add_trace(line_trace(line, name=name, colour=colour, dash=dash))
     figure.add_traces(list(edge_traces(line, name=name, colour=colour, axis="y2", log=log)))
     return line.finite
-
-
-def _band(figure: go.Figure, finding: Finding, last_step: int) -> None:
-    """Where a finding holds."""
-    span = Span.of(finding, last_step)
-    if span is not None:
-        shown = look.SEVERITY_LOOK[finding.severity]
-        figure.add_vrect(
-            span.begin,
-            span.end,
-            fillcolor=look.faint(shown.colour, BAND_OPACITY),
-            line_width=0,
-            layer="below",
-            annotation={
-                "text": look.label(f"{shown.icon} {finding.name}"),
-                "font": {"size": look.SMALL_FONT_SIZE},
-                "yanchor": "bottom",
-            },
-            annotation_position="top left",
-        )
 
 
 def _middle_of_all(layers: LayerSeries) -> Floats:

@@ -65,7 +65,11 @@ def depth_profile_chart(
     if layer in layers.layers:
         figure.add_hline(layers.layers.index(layer), line={"color": look.GREY, "width": 1.5, "dash": "dot"})
     figure.update_layout(hovermode="closest", margin=MARGINS, legend=LEGEND)
-    figure.update_xaxes(title=look.label(unit_of(layers.kind)), type="log" if log else "linear", exponentformat="power")
+    figure.update_xaxes(
+        title={"text": look.label(unit_of(layers.kind)), "standoff": 6},
+        type="log" if log else "linear",
+        exponentformat="power",
+    )
     figure.update_yaxes(range=[len(rows) - 0.5, -0.5], showticklabels=False, ticks="", showgrid=False)
     return Chart(figure, _profile_alt(layers, at_step, now, log))
 

@@ -78,7 +78,10 @@ def progress_chart(picture: ProgressPicture, *, steps: int | None = None, window
         legend={"y": -0.2, "yanchor": "top"},
     )
     figure.update_xaxes(
-        title="step", tickformat=",d", hoverformat=",.0f", range=None if window is None else list(window)
+        title={"text": "step", "standoff": 6},
+        tickformat=",d",
+        hoverformat=",.0f",
+        range=None if window is None else list(window),
     )
     figure.update_yaxes(title=look.label(picture.loss.tag, longest=40), range=_value_range(picture, paths, window))
     return Chart(figure, _alt(picture, ahead))

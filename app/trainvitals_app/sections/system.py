@@ -1,0 +1,57 @@
+"""What the machine did: where the time of a step went, how fast, how much memory, and how processes differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import streamlit as st
+
+from trainvitals import tags
+from trainvitals.figures.chart import Chart
+from trainvitals.figures.rank_figures import communication_chart, ranks_chart, weights_apart_chart
+from trainvitals.figures.system_figures import memory_chart, overhead_chart, step_time_chart, throughput_chart
+from trainvitals_app import address, charts, text
+from trainvitals_app.sections.shown import Shown
+
+TITLE = "System"
+
+# Of findings: rules about the machine.
+FAMILY = "SYS"
+
+
+def has_signals(shown: Shown) -> bool:
+    """Whether times, throughput or memory were logged."""
+    signals = shown.signals
+    return bool(signals.step_time or signals.throughput or signals.memory) or tags.OVERHEAD_PERCENT in shown.run.series
+
+
+def section(shown: Shown) -> None:
+    """Draw the section: two charts a row."""
+    drawn = list(_charts(shown))
+    for place in range(0, len(drawn), 2):
+        for column, (key, title, chart) in zip(st.columns(2, gap="medium"), drawn[place : place + 2], strict=False):
+            with column:
+                st.markdown(f"**{title}**  \n{text.markdown(chart.alt)}")
+                charts.show(chart, f"system-{key}")
+
+
+def _charts(shown: Shown) -> Iterator[tuple[str, str, Chart]]:
+    """Key, title and chart of all that was recorded, what is looked at most first."""
+    run, signals = shown.run, shown.signals
+    findings = () if shown.diagnosis is None else shown.diagnosis.open_findings
+    drawn: dict[str, Any] = {
+        "findings": [finding for finding in findings if finding.code.startswith(FAMILY)],
+        "window": address.STEPS.get(),
+    }
+    for key, title, chart in (
+        ("step-time", "Time of a step", step_time_chart(run, signals, **drawn)),
+        ("ranks", "Time of a step, by rank", ranks_chart(run, **drawn)),
+        ("communication", "Communication, by rank", communication_chart(run, **drawn)),
+        ("weights", "Weights, by rank", weights_apart_chart(run, window=drawn["window"])),
+        ("throughput", "Throughput", throughput_chart(run, signals, **drawn)),
+        ("memory", "Memory", memory_chart(run, signals, **drawn)),
+        ("overhead", "Cost of recording", overhead_chart(run, window=drawn["window"])),
+    ):
+        if chart is not None:
+            yield key, title, chart
