@@ -221,7 +221,7 @@ def test_sections_are_those_that_the_run_has_signals_for(here: Here, sick: Run) 
     here.put(replace(sick, hyper_parameters={}, texts={}, problems=(Problem("gap", "a.csv:3", "12 bytes lost"),)))
     at = opened({"run": sick.id, "section": "settings"})
     sections = at.button_group(key="field-section")
-    assert sections.options == ["Progress", "Files"]
+    assert sections.options == ["Progress", "Not judged", "Files"]
     sections.set_value("files").run()
     assert at.query_params["section"] == "files"
     assert "12 bytes lost" in str(at.dataframe[0].value)
