@@ -260,7 +260,7 @@ class Catalogue:
             if entry.in_flight:
                 continue
             if entry.asked is None:
-                self._submit(entry, _VALUES + place * 1e-6, judge=False)
+                self._recall_or_submit(entry, _VALUES + place * 1e-6)
             elif state != entry.asked and self._is_due(entry, now_s, growing):
                 self._submit(entry, _AGAIN, judge=True)
             elif now_s - entry.grew_at_s > RESTS_AFTER_S and entry.ledger.unsettled:
@@ -272,6 +272,15 @@ class Catalogue:
             return False
         grown = abs(entry.size - entry.asked_size) >= LOOK_AFTER_GROWTH * entry.asked_size
         return grown or waited_s >= LOOK_AT_LEAST_EVERY_S
+
+    def _recall_or_submit(self, entry: _Entry, rank: float) -> None:
+        """A run that is met for the first time: its verdict as it was kept, else its values by a process."""
+        summary = self._pool.kept(entry.row.id, entry.files) if self._inside(entry.files) else None
+        if summary is None:
+            self._submit(entry, rank, judge=False)
+            return
+        entry.asked, entry.asked_size, entry.asked_at_s = entry.state, entry.size, time.monotonic()
+        self._take(entry, Answer(summary, judged=True, trouble=None, cost_s=0.0))
 
     def _submit(self, entry: _Entry, rank: float, *, judge: bool) -> None:
         entry.in_flight = True

@@ -20,7 +20,8 @@ from pathlib import Path
 
 import trainvitals
 import trainvitals_app
-from trainvitals.kept import KeptDiagnoses
+from trainvitals.formats.format import RunFiles
+from trainvitals.kept import KeptDiagnoses, RunSummary
 from trainvitals_app.judging import Answer, Job
 
 # More than these take memory for little: reading is bound by the disk, and other people work on the machine.
@@ -78,6 +79,10 @@ class Pool:
             done: called with the answer, in a thread of the pool.
         """
         self._queue.put(_Waiting(rank, next(self._numbers), job, done))
+
+    def kept(self, run_id: str, files: RunFiles) -> RunSummary | None:
+        """The summary that was kept of a run, if there is one: sooner than any process could answer."""
+        return self._kept.find(files, run_id)
 
     @property
     def process_ids(self) -> list[int]:

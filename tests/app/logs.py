@@ -18,13 +18,14 @@ PATIENCE_S = 60.0
 class HereAndNow(Pool):
     """Answers each job at once, in the thread that asks."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: KeptDiagnoses | None = None) -> None:
         self.jobs: list[Job] = []
         self.is_closed = False
+        self._kept = kept or KeptDiagnoses(Config(), None)
 
     def submit(self, job: Job, rank: float, done: Callable[[Answer], None]) -> None:
         self.jobs.append(job)
-        done(answer(job, KeptDiagnoses(Config(), None)))
+        done(answer(job, self._kept))
 
     def close(self) -> None:
         self.is_closed = True

@@ -7,6 +7,8 @@ import shutil
 import pytest
 from tests.app.logs import NAN, HereAndNow, append, healthy, until, write
 
+from trainvitals.config import Config
+from trainvitals.kept import KeptDiagnoses, Store, state
 from trainvitals_app import catalogue as catalogue_module
 from trainvitals_app.catalogue import Catalogue
 from trainvitals_app.roots import find_roots
@@ -46,6 +48,23 @@ def test_values_are_read_before_anything_is_judged(tmp_path, listed):
     catalogue = listed(".")
     assert catalogue.wait(60)
     assert [job.judge for job in catalogue._pool.jobs] == [False, True]
+
+
+def test_what_was_kept_is_listed_without_asking_any_process(tmp_path, monkeypatch):
+    monkeypatch.setattr(state, "COARSEST_CLOCK_S", -3600.0)
+    write(tmp_path / "a", healthy(300))
+    write(tmp_path / "b", [*healthy(300), *[NAN] * 60])
+    kept = KeptDiagnoses(Config(), Store(tmp_path / "cache" / "kept.sqlite3"))
+    judged = []
+    for pool in (HereAndNow(kept), HereAndNow(kept)):
+        catalogue = Catalogue(find_roots(["."], tmp_path), pool)
+        assert catalogue.wait(60)
+        catalogue.close()
+        judged.append(({row.id: row.summary for row in catalogue.rows()}, pool.jobs))
+    (made, asked), (recalled, asked_again) = judged
+    assert asked != []
+    assert asked_again == []
+    assert repr(recalled) == repr(made)
 
 
 def test_a_run_that_cannot_be_read_is_listed_with_the_reason_and_others_are_judged(tmp_path, listed):
