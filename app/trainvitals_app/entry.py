@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 import streamlit as st
@@ -54,13 +53,12 @@ def show() -> None:
 
 def _page(name: str) -> st.Page:
     title, icon = PAGES[name]
-    module = f"trainvitals_app.pages.{name}"
-    body = import_module(module).page if find_spec(module) else _not_here_yet
+
+    def body() -> None:
+        # Only now: what the other pages are made of need not be loaded before this one is seen.
+        import_module(f"trainvitals_app.pages.{name}").page()
+
     return st.Page(body, title=title, icon=icon, url_path=name, default=name == "overview")
-
-
-def _not_here_yet() -> None:
-    st.info("This page is still to be built.")
 
 
 def _banner(shown: Roots) -> str:

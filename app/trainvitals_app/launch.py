@@ -64,12 +64,17 @@ def launch(paths: Sequence[str], *, port: int | None = None, browser: bool = Tru
 
     Raises:
         MissingExtraError: what the app is made of is not installed.
+        ConfigError: the settings cannot be understood.
     """
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise MissingExtraError(f"the app needs {' and '.join(missing)}", hint="pip install 'trainvitals[app]'")
     from streamlit.web.cli import main
 
+    from trainvitals_app import shared
+
+    # Runs are read while the server still starts.
+    shared.begin(paths)
     main(arguments(paths, port=port, browser=browser), prog_name="trainvitals app", standalone_mode=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -28,6 +29,18 @@ def config() -> Config:
         ConfigError: the file cannot be understood.
     """
     return settings()
+
+
+def begin(paths: Sequence[str]) -> None:
+    """Begin to read and judge before anybody looks.
+
+    Args:
+        paths: those that the server will be started with.
+
+    Raises:
+        ConfigError: the settings cannot be understood.
+    """
+    _shared(find_roots(paths, Path.cwd()), config())
 
 
 def catalogue() -> Catalogue:

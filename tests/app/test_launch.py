@@ -16,7 +16,7 @@ from tests.app.logs import until
 from tests.browser.server import ROOT, free_port, serving
 
 from trainvitals.cli import cli
-from trainvitals.errors import MissingExtraError
+from trainvitals.errors import ConfigError, MissingExtraError
 from trainvitals_app import launch
 
 PATIENCE_S = 120
@@ -75,6 +75,13 @@ def test_without_streamlit_one_line_says_what_to_install(monkeypatch):
     monkeypatch.setattr(launch, "find_spec", lambda name: None if name == "streamlit" else object())
     with pytest.raises(MissingExtraError, match=r"needs streamlit .*trainvitals\[app\]"):
         launch.launch([])
+
+
+def test_settings_that_cannot_be_understood_are_told_before_a_server_starts(tmp_path, monkeypatch):
+    (tmp_path / "trainvitals.toml").write_text("selekt = 1")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="selekt"):
+        launch.launch([str(tmp_path)])
 
 
 def test_asking_for_help_loads_no_streamlit():
