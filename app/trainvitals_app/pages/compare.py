@@ -37,18 +37,16 @@ Loss = tuple[Literal["train", "val"], str]
 def page() -> None:
     """Draw the page."""
     has_runs = bool(shared.catalogue().rows())
-    left, right = st.columns([6, 1], vertical_alignment="bottom")
-    with left:
+    with st.container(key="compare-choice", horizontal=True, vertical_alignment="bottom"):
         run_ids = several_runs.choose_runs()
+        if len(run_ids) == 2:
+            swapped = (run_ids[::-1],)
+            st.button("Swap", icon=":material/swap_horiz:", on_click=address.RUNS.set, args=swapped)
     if len(run_ids) < 2:
         several_runs.invite(
             "Choose two or more runs: first the one before a change, then the one after it.", has_runs=has_runs
         )
         return
-    if len(run_ids) == 2:
-        right.button(
-            "Swap", icon=":material/swap_horiz:", on_click=address.RUNS.set, args=(run_ids[::-1],), width="stretch"
-        )
     with st.spinner("Reading the runs", show_time=True):
         opened = several_runs.open_runs(run_ids)
     several_runs.tell_troubles(opened)

@@ -115,4 +115,7 @@ def _settings(comparison: Comparison) -> Iterator[Text]:
 
 def setting_words(value: Setting | None) -> str:
     """The value of a hyper-parameter, or that it was not logged."""
-    return "not logged" if value is None else visible(str(value), longest=LONGEST_SETTING)
+    if value is None:
+        return "not logged"
+    # Logs have whole numbers as floats, too, and sums of tenths with all their digits.
+    return f"{value:.10g}" if isinstance(value, float) else visible(str(value), longest=LONGEST_SETTING)
