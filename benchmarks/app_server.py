@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 APP = REPOSITORY / "app" / "main.py"
-PATIENCE_S = 180.0
+PATIENCE_S = 600.0
 MEGABYTE = 1e6
 
 
