@@ -31,6 +31,8 @@ AGAIN_SHARE = 0.2
 RESTS_AFTER_S = 60.0
 # What was announced longer ago is forgotten.
 MOST_CHANGES = 200
+# Of runs that are left out, so many are named.
+MOST_NAMED = 3
 # Ranks of jobs: first the values of all runs, then verdicts, then those of runs that have grown.
 _VALUES, _VERDICT, _AGAIN = 0.0, 1.0, 2.0
 
@@ -218,13 +220,12 @@ class Catalogue:
     def _find(self) -> None:
         """Look for runs at the roots."""
         troubles: list[LogError] = []
-        found: dict[str, RunFiles] = {}
-        for run_id, files in named_runs(self.roots.paths, troubles.append).items():
-            if self._inside(files):
-                found[run_id] = files
-            else:
-                hint = "give the folder that it leads to as well"
-                troubles.append(LogError("left out: a link leads out of what is shown", where=run_id, hint=hint))
+        named = named_runs(self.roots.paths, troubles.append)
+        found = {run_id: files for run_id, files in named.items() if self._inside(files)}
+        if left_out := [run_id for run_id in named if run_id not in found]:
+            names = f"{', '.join(left_out[:MOST_NAMED])}{', …' if len(left_out) > MOST_NAMED else ''}"
+            what = f"left out, since a link leads out of what is shown: {len(left_out):,} of the runs"
+            troubles.append(LogError(what, where=names, hint="give the folder that it leads to as well"))
         with self._lock:
             is_first = not self.has_looked
             known = {(entry.files.root, entry.files.name): entry for entry in self._entries.values()}

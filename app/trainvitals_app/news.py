@@ -6,7 +6,7 @@ import streamlit as st
 
 from trainvitals.live.changes import Change
 from trainvitals.model import Severity
-from trainvitals.reporters.live_lines import change_text
+from trainvitals.reporters import wording
 from trainvitals_app import badges, shared, text
 
 # More at once would cover the page; the list shows them all.
@@ -20,10 +20,16 @@ def tell() -> None:
     st.session_state[_TOLD] = number
     worth_telling = [each for each in changes if each.kind == "resolved" or each.finding.severity is not Severity.INFO]
     for change in worth_telling[-MOST_TOLD:]:
-        line = " ".join(change_text(change, name_run=True).plain.split())
-        st.toast(text.markdown(line), icon=_icon(change), duration="long")
+        st.toast(_line(change), icon=_icon(change), duration="long")
     if len(worth_telling) > MOST_TOLD:
         st.toast(f"and {len(worth_telling) - MOST_TOLD:,} more changes", icon=":material/list_alt:")
+
+
+def _line(change: Change) -> str:
+    """``exp1: non-finite-loss since step 355 (certain)`` as Markdown."""
+    told = {"opened": "", "worsened": "worse: ", "resolved": "resolved: "}[change.kind]
+    headline = text.markdown(wording.finding_headline(change.finding))
+    return f"**{text.markdown(change.run, longest=48)}**  \n{told}{headline}"
 
 
 def _icon(change: Change) -> str:

@@ -69,6 +69,16 @@ def sickest(rows: Iterable[RunRow]) -> list[RunRow]:
     return [row for row in worst_first(rows) if state_of(row) == SICK]
 
 
+def by_problem(rows: Iterable[RunRow]) -> list[list[RunRow]]:
+    """The sick ones, those with the same problem together; the worst first, among the problems and in each."""
+    groups: dict[str, list[RunRow]] = {}
+    for row in sickest(rows):
+        assert row.summary is not None
+        worst = wording.worst_open_finding(row.summary.diagnosis)
+        groups.setdefault(worst.name if worst else "", []).append(row)
+    return list(groups.values())
+
+
 def table(rows: Sequence[RunRow], names: Mapping[str, str]) -> pandas.DataFrame:
     """One line a run, in the order given; what is not known is None.
 
@@ -97,7 +107,7 @@ def table(rows: Sequence[RunRow], names: Mapping[str, str]) -> pandas.DataFrame:
 
 def short_names(rows: Sequence[RunRow]) -> dict[str, str]:
     """By id: the id without the folder that all of them begin with, safe to show."""
-    heads = {row.id.partition("/")[0] if "/" in row.id else "" for row in rows}
+    heads = {row.id.partition("/")[0] for row in rows}
     shared = f"{heads.pop()}/" if len(heads) == 1 and len(rows) > 1 else ""
     return {row.id: visible(row.id.removeprefix(shared), longest=LONGEST_NAME) for row in rows}
 
@@ -150,7 +160,7 @@ def _status_cell(row: RunRow) -> str:
 
 def _problem(row: RunRow) -> str:
     if row.summary is None:
-        return row.trouble or ""
+        return (row.trouble or "").removeprefix(row.path).lstrip("/: ")
     diagnosis = row.summary.diagnosis
     worst = wording.worst_open_finding(diagnosis)
     if worst is None:

@@ -63,6 +63,10 @@ def test_the_worst_and_surest_come_first_and_what_is_not_known_last():
     assert ids(run_list.sickest(ROWS)) == order[:3]
 
 
+def test_runs_with_the_same_problem_stand_together():
+    assert [ids(group) for group in run_list.by_problem(ROWS)] == [["error"], ["surer", "warning"]]
+
+
 def test_runs_are_counted_by_the_words_of_the_reports():
     counted = run_list.counts(ROWS)
     assert counted == {"sick": 3, "cannot tell yet": 1, "healthy": 1, "waiting": 1, "unreadable": 1}
@@ -97,7 +101,7 @@ def test_a_cell_says_what_is_known_and_nothing_where_it_is_not():
     ]
     assert list(table.loc["warning", ["problem", "cause"]]) == ["overfitting", "capacity-limit"]
     assert table.loc["healthy", "problem"] == "note: limited-diversity"
-    assert table.loc["broken", "problem"] == "x/broken: it is torn"
+    assert table.loc["broken", "problem"] == "it is torn"
     assert table.loc["waiting", ["since", "loss", "best", "steps", "grew"]].isna().all()
     assert table.loc["waiting", "curve"] == []
 

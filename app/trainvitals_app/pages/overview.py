@@ -15,8 +15,8 @@ from trainvitals_app.catalogue import Listing, RunRow
 WORDS = address.text("find")
 STATES = address.choices("status", run_list.STATES)
 
-# So many of the sickest have a line of their own above the list.
-SICKEST_SHOWN = 4
+# So many problems have a line of their own above the list.
+PROBLEMS_SHOWN = 4
 # While verdicts still come in.
 IMPATIENT_S = 1.0
 ROWS_SHOWN = 18
@@ -63,7 +63,7 @@ def _body() -> None:
         _no_match()
         return
     names = run_list.short_names(listing.rows)
-    _sick_lines(run_list.sickest(rows), names)
+    _sick_lines(run_list.by_problem(rows), names)
     _table(rows, names)
     _troubles(listing.troubles)
 
@@ -109,12 +109,12 @@ _ICONS = {
 }
 
 
-def _sick_lines(sick: list[RunRow], names: Mapping[str, str]) -> None:
-    """What is wrong with the sickest runs, and what to try first."""
-    if not sick:
+def _sick_lines(groups: list[list[RunRow]], names: Mapping[str, str]) -> None:
+    """The worst problems in a line each: in which run, since when, why, and what to try first."""
+    if not groups:
         return
     with st.container(key="sickest", gap="small"):
-        for row in sick[:SICKEST_SHOWN]:
+        for row, *others in groups[:PROBLEMS_SHOWN]:
             assert row.summary is not None
             diagnosis = row.summary.diagnosis
             which, what = st.columns([2, 7], vertical_alignment="top")
@@ -127,11 +127,13 @@ def _sick_lines(sick: list[RunRow], names: Mapping[str, str]) -> None:
             headline, sentence = run_list.headline(row)
             colour = "red" if run_list.is_error(row) else "orange"
             lines = f":{colour}[**{text.markdown(headline)}**]  {text.markdown(sentence)}"
+            if others:
+                lines += f" :gray[· in {len(others):,} other run{'s' if len(others) > 1 else ''}, too]"
             if to_try := run_list.suggestion(diagnosis):
                 lines += f"  \n:small[:gray[Try: {text.markdown(to_try)}]]"
             what.markdown(lines)
-        if len(sick) > SICKEST_SHOWN:
-            st.caption(f"{len(sick) - SICKEST_SHOWN:,} more sick runs in the list")
+        if more := sum(len(group) for group in groups[PROBLEMS_SHOWN:]):
+            st.caption(f"{more:,} more sick run{'s' if more > 1 else ''} in the list")
 
 
 def _table(rows: list[RunRow], names: Mapping[str, str]) -> None:
@@ -191,15 +193,15 @@ def _columns() -> dict[str, Any]:
     column = st.column_config
     cells, colours = list(run_list.CELLS), list(run_list.CELLS.values())
     return {
-        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=125),
-        "run": column.TextColumn("Run", width=190),
-        "problem": column.TextColumn("Problem", width=185),
-        "cause": column.TextColumn("Root cause", width=150),
-        "since": column.NumberColumn("Since", format="localized", width=80),
-        "progress": column.TextColumn("Progress", width=135),
+        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=120),
+        "run": column.TextColumn("Run", width=175),
+        "problem": column.TextColumn("Problem", width=175),
+        "cause": column.TextColumn("Root cause", width=140),
+        "since": column.NumberColumn("Since", format="localized", width=75),
+        "progress": column.TextColumn("Progress", width=130),
         "loss": column.NumberColumn("Last loss", format="%.4g", width=80),
         "best": column.NumberColumn("Best val", format="%.4g", width=80),
-        "curve": column.LineChartColumn("Loss", width=90, color="blue"),
+        "curve": column.LineChartColumn("Loss", width=80, color="blue"),
         "steps": column.NumberColumn("Steps", format="localized", width=75),
         "grew": column.DatetimeColumn("Written", format="distance", width=105),
     }
