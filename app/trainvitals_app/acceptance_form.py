@@ -13,10 +13,9 @@ from trainvitals.config import Acceptance, find_config_file
 from trainvitals.errors import ConfigError
 from trainvitals.model import Diagnosis, Finding
 from trainvitals.reporters.visible import visible
-from trainvitals_app import text
+from trainvitals_app import safety, text
 
 LONGEST_REASON = 500
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded")
 
 
@@ -29,7 +28,7 @@ def show(finding: Finding, diagnosis: Diagnosis, key: str, *, accepted: Callable
         key: of the card.
         accepted: called once it is written.
     """
-    if is_open_to_others(st.get_option("server.address"), st.context.headers):
+    if is_open_to_others(st.get_option("server.address"), st.context.headers) or safety.is_behind_login():
         st.markdown(
             "Others can reach this server, so nothing is written from here. Accept it where the training runs: an "
             "`[[accept]]` entry in `trainvitals.toml` with `finding` and `reason`."
@@ -66,7 +65,7 @@ def is_open_to_others(address: str | None, headers: Mapping[str, str]) -> bool:
         address: that the server listens on; None is all of them.
         headers: of the request; a proxy in front says so there.
     """
-    return address not in LOOPBACK or any(header in headers for header in PROXY_HEADERS)
+    return address is None or not safety.is_local(address) or any(header in headers for header in PROXY_HEADERS)
 
 
 def _tag(finding: Finding, key: str) -> str | None:

@@ -31,6 +31,7 @@ def show(shown: Shown) -> None:
         names,
         format_func=lambda name: SECTIONS[name].TITLE,
         label_visibility="collapsed",
+        required=True,
         **address.bound(SECTION, shown=lambda name: name if name in names else names[0]),
     )
     if chosen is not None:
