@@ -126,7 +126,7 @@ def _beginning(finding: Finding, begin: float, lane: int, axis: str) -> go.Scatt
         mode="markers",
         marker={"symbol": _SYMBOLS[shown.pattern], "size": 9, "color": shown.colour},
         name=look.label(finding.name),
-        text=[look.label(finding.summary, longest=LONGEST_SUMMARY)],
+        text=[look.hover_text(finding.summary, longest=LONGEST_SUMMARY)],
         hovertemplate="%{text}<extra></extra>",
         showlegend=False,
     )

@@ -6,6 +6,7 @@ No colour stands alone: runs also differ in their dashes, severities in icon, wo
 from __future__ import annotations
 
 import html
+import textwrap
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,10 @@ GRID = "rgba(128, 128, 128, 0.22)"
 TRANSPARENT = "rgba(0, 0, 0, 0)"
 FONT_SIZE = 12
 SMALL_FONT_SIZE = 11
+HOVER_PX = 15
+"""So near to the pointer a point must be to be told of."""
+HOVER_CHARACTERS = 60
+"""Of a line in a hover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,12 @@ def label(text: str, *, longest: int | None = 60) -> str:
     return html.escape(visible(text, longest=longest), quote=False)
 
 
+def hover_text(text: str, *, longest: int) -> str:
+    """Text from a log for a hover: as ``label``, in lines short enough to be seen whole."""
+    lines = textwrap.wrap(visible(text, longest=longest), HOVER_CHARACTERS)
+    return "<br>".join(html.escape(line, quote=False) for line in lines)
+
+
 def new_figure(*, height_px: int) -> go.Figure:
     """An empty figure with our fonts, margins and colours."""
     axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "zeroline": False, "automargin": True}
@@ -99,8 +110,15 @@ def new_figure(*, height_px: int) -> go.Figure:
             # Plotly would make it half opaque.
             "modebar": {"bgcolor": TRANSPARENT, "color": GREY, "activecolor": TEXT},
             "hovermode": "x unified",
-            "hoverdistance": 40,
+            "hoverdistance": HOVER_PX,
             "showlegend": True,
-            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "xanchor": "left", "x": 0},
+            "legend": {
+                "orientation": "h",
+                "yanchor": "bottom",
+                "y": 1.02,
+                "xanchor": "left",
+                "x": 0,
+                "font": {"size": SMALL_FONT_SIZE},
+            },
         }
     )

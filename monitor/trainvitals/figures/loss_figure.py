@@ -183,7 +183,7 @@ def _best_trace(best: _Best) -> go.Scatter:
         y=[best.value],
         mode="markers",
         marker={"symbol": "star", "size": 13, "color": best.colour, "line": {"width": 1, "color": look.GREY}},
-        name=f"best validation: {number(best.value)} at step {step(best.step)}",
+        name=f"best: {number(best.value)} at step {step(best.step)}",
         hovertemplate="%{y:.5g}",
     )
 

@@ -83,7 +83,7 @@ def _marks(points: list[tuple[int, str]], shown: EventLook, name: str, axis: str
 
 def _details(marker: Marker) -> str:
     told = ", ".join(f"{name}={value}" for name, value in marker.details.items())
-    return look.label(f"at step {step(marker.step)} {told}".strip(), longest=LONGEST_DETAILS)
+    return look.hover_text(f"at step {step(marker.step)} {told}".strip(), longest=LONGEST_DETAILS)
 
 
 def _of_restart(restart: Restart) -> str:

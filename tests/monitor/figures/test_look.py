@@ -43,5 +43,13 @@ def test_a_long_label_keeps_both_ends() -> None:
     assert look.label("a" * 50 + "z" * 50, longest=11) == "aaaaa…zzzzz"
 
 
+def test_a_hover_has_short_lines_and_no_other_markup() -> None:
+    shown = look.hover_text("a <b>long</b> sentence " * 20, longest=300)
+    lines = shown.split("<br>")
+    assert len(lines) > 1
+    assert max(len(line.replace("&lt;", "<").replace("&gt;", ">")) for line in lines) <= look.HOVER_CHARACTERS
+    assert not any("<" in line for line in lines)
+
+
 def test_a_faint_colour_is_the_same_colour() -> None:
     assert look.faint("#0072B2", 0.25) == "rgba(0, 114, 178, 0.25)"
