@@ -23,7 +23,9 @@ LOGS_FOLDER = Path(__file__).resolve().parents[2] / "build" / "exam"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="one seed of each")
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of each fault and twin, and of every second control"
+    )
     parser.add_argument("--folder", type=Path, default=LOGS_FOLDER, help="where the logs are kept")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--again", action="store_true", help="judge again what was judged before")

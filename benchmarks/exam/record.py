@@ -64,7 +64,9 @@ def missing(root: Path, *, quick: bool, only: str) -> list[Case]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--quick", action="store_true", help="one seed of each")
+    parser.add_argument(
+        "--quick", action="store_true", help="one run of each fault and twin, and of every second control"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", default="", help="runs whose name holds this")
     options = parser.parse_args()

@@ -48,9 +48,9 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
 
 def _diagnosis(run: Run, config: Config) -> Diagnosis:
     signals = understand(run, config.signals)
-    view = RunView(run, signals)
+    view = RunView(run, signals, config.thresholds)
     rules = select_rules(config.select)
-    outcome = _apply(rules, view, config.thresholds)
+    outcome = _apply(rules, view)
     judged = _without_what_an_alarm_refutes(outcome.findings)
     findings = absorb(judged, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
     findings = explain_findings(findings, view, outcome.ruled_out)
@@ -107,10 +107,9 @@ class _Outcome:
     problems: list[Problem] = field(default_factory=list)
 
 
-def _apply(rules: Iterable[Rule[Any]], view: RunView, thresholds: Mapping[str, Mapping[str, float]]) -> _Outcome:
+def _apply(rules: Iterable[Rule[Any]], view: RunView) -> _Outcome:
     outcome = _Outcome()
     for rule in rules:
-        settings = next((limits for name, limits in thresholds.items() if name in (rule.name, rule.code)), {})
         try:
             measurement = rule.measure(view)
             if isinstance(measurement, NotEnough):
@@ -118,7 +117,7 @@ def _apply(rules: Iterable[Rule[Any]], view: RunView, thresholds: Mapping[str, M
                     missing = NotAssessed(rule.code, rule.name, measurement.missing, measurement.how)
                     outcome.not_assessed.append(missing)
                 continue
-            limits = rule.limits(settings)
+            limits = rule.limits(view.settings_of(rule))
             found = rule.judge(measurement, limits)
             outcome.findings.extend(found)
             if not found and (number := rule.rule_out(measurement, limits)) is not None:

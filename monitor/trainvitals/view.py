@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from trainvitals.model import Dialect, LayerSeries, Progress, Reason, Restart, R
 if TYPE_CHECKING:
     from trainvitals.maths.spikes import Spike
     from trainvitals.progress import Assessment, Judgement
+    from trainvitals.rules.rule import Rule
     from trainvitals.signals import Signals
 
 
@@ -51,11 +52,13 @@ class RunView:
     Args:
         run: as it was read.
         signals: what its tags mean.
+        thresholds: what is set for a rule, by its name or code.
     """
 
-    def __init__(self, run: Run, signals: Signals) -> None:
+    def __init__(self, run: Run, signals: Signals, thresholds: Mapping[str, Mapping[str, float]] | None = None) -> None:
         self.run = run
         self.signals = signals
+        self._thresholds = thresholds or {}
         self._judgements: dict[str, Judgement] = {}
         self._spikes: dict[str, tuple[Spike, ...]] = {}
         self._layers: dict[str, LayerSeries] = {}
@@ -92,6 +95,10 @@ class RunView:
     def dialect(self) -> Dialect:
         """The framework that code for this run is to be written for."""
         return dialect_of(self.run)
+
+    def settings_of(self, rule: Rule[Any]) -> Mapping[str, float]:
+        """What is set for a rule; one that another rule asks is to be held to the same limits."""
+        return next((limits for name, limits in self._thresholds.items() if name in (rule.name, rule.code)), {})
 
     @property
     def restarts(self) -> tuple[Restart, ...]:

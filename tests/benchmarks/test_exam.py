@@ -132,3 +132,12 @@ def test_every_miss_that_was_kept_has_its_reason_and_no_reason_is_stale():
 
 def _ours(marks):
     return [mark for mark in marks if mark.judge == mark.sees]
+
+
+def test_the_quick_exam_has_every_fault_once_every_training_and_half_of_the_controls():
+    quick = list(cases(FAULTS, quick=True))
+    assert [case.fault.name for case in quick if case.fault] == list(FAULTS)
+    assert {case.task for case in quick if case.kind == "twin"} == set(bases.BASES)
+    assert len({case.task for case in quick if case.fault}) >= 10
+    assert sum(case.kind == "control" for case in quick) == len(controls.CONTROLS) / 2
+    assert {case.name for case in quick} < {case.name for case in ALL}

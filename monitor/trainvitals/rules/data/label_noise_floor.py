@@ -113,7 +113,7 @@ class LabelNoiseFloor(Rule[Disbelief]):
     def measure(self, view: RunView) -> Disbelief | NotEnough:
         losses = view.layers("probe_set_example_loss")
         if losses is None or not view.signals.supervised:
-            missing = ("per_layer.probe_set_example_loss",) if view.signals.supervised else ()
+            missing = ("loss of each example of a probe set",) if view.signals.supervised else ()
             return NotEnough(missing, SET_A_PROBE_SET if missing else "")
         whole = np.isfinite(losses.value).all(axis=1)
         value, step = losses.value[whole], losses.step[whole]

@@ -12,6 +12,7 @@ from trainvitals.maths.robust import mad_scale
 from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.generalisation.overfitting import Overfitting
+from trainvitals.rules.generalisation.passes import passes_by_new_examples
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import RunView
 
@@ -25,8 +26,6 @@ LEVEL_SHARE = 0.2
 CERTAIN_SDS = 5.0
 """Of one record's noise, by which the level of the tokens must have fallen."""
 
-LARGEST_RATIO = 1e9
-HALVINGS = 80
 SURE, LIKELY, NOTED = 0.9, 0.75, 0.6
 
 
@@ -142,7 +141,7 @@ class LimitedDiversity(Rule[Diversity]):
             return NotEnough((tags.BATCH_SEEN_BEFORE,), logging_lines.WATCH)
         few = checksum is not None and len(np.unique(checksum.value)) <= FEW_BATCHES
         return Diversity(
-            passes=None if seen is None or len(seen) < MINIMUM_RECORDS or few else _passes(seen),
+            passes=None if seen is None or len(seen) < MINIMUM_RECORDS or few else passes_by_new_examples(seen),
             seen_before=0.0 if seen is None else float(np.median(seen.value[-_level_points(seen) :])),
             tokens=None if share is None or len(share) < MINIMUM_RECORDS else _tokens(share),
             harm=_harm(view),
@@ -181,20 +180,6 @@ class LimitedDiversity(Rule[Diversity]):
         return Evidence(text, tags.BATCH_SEEN_BEFORE, measurement.passes, limits["passes"])
 
 
-def _passes(seen: Series) -> float:
-    """How often each example was seen, at least once, if batches are drawn at random from a fixed set.
-
-    With x the examples in the set over those in all records, the share of new ones is x (1 - exp(-1 / x)).
-    """
-    new = float(1.0 - np.mean(np.clip(seen.value, 0.0, 1.0)))
-    spacing = (int(seen.step[-1]) - int(seen.step[0])) / (len(seen) - 1)
-    low, high = 1.0 / LARGEST_RATIO, LARGEST_RATIO
-    for _ in range(HALVINGS):
-        ratio = float(np.sqrt(low * high))
-        low, high = (ratio, high) if -ratio * np.expm1(-1.0 / ratio) < new else (low, ratio)
-    return max(1.0, spacing / low)
-
-
 def _level_points(series: Series) -> int:
     return max(3, round(LEVEL_SHARE * len(series)))
 
@@ -215,7 +200,7 @@ def _fell(tokens: Tokens, limits: Mapping[str, float]) -> bool:
 def _harm(view: RunView) -> Finding | None:
     rule = Overfitting()
     turns = rule.measure(view)
-    found = [] if isinstance(turns, NotEnough) else rule.judge(turns, rule.limits({}))
+    found = [] if isinstance(turns, NotEnough) else rule.judge(turns, rule.limits(view.settings_of(rule)))
     return next((finding for finding in found if finding.severity is not Severity.INFO), None)
 
 

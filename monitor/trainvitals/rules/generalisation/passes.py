@@ -17,9 +17,8 @@ FIRST_EPOCHS = (0.0, 1.0)
 SECOND_PASS_FROM = 1.5
 """Passes at which an example or two that came twice by chance are no longer a chance."""
 
-MOST_SEEN = 0.99
-"""Of the examples of a record. Beyond, the number of passes behind it is only known to be large."""
-
+LARGEST_RATIO = 1e9
+HALVINGS = 80
 SMOOTHED_RECORDS = 5
 READS = ("train_loss", "val_loss", "epoch", tags.BATCH_SEEN_BEFORE)
 
@@ -84,5 +83,18 @@ def _by_examples(seen: Series) -> Passes:
     smooth = np.convolve(share, np.ones(width) / width, mode="valid")
     again = np.flatnonzero(smooth > 1.0 - unseen_a_pass ** (SECOND_PASS_FROM - 1.0))
     until = int(seen.step[-1]) if not len(again) else int(seen.step[again[0]]) - 1
-    total = 1.0 + float(np.log(1.0 - min(float(smooth[-1]), MOST_SEEN)) / np.log(unseen_a_pass))
-    return Passes(total, seen.tag, until)
+    return Passes(passes_by_new_examples(seen), seen.tag, until)
+
+
+def passes_by_new_examples(seen: Series) -> float:
+    """How often each example was seen, at least once, if batches are drawn at random from a fixed set.
+
+    With x the examples in the set over those in all records, the share of new ones is x (1 - exp(-1 / x)).
+    """
+    new = float(1.0 - np.mean(np.clip(seen.value, 0.0, 1.0)))
+    spacing = (int(seen.step[-1]) - int(seen.step[0])) / (len(seen) - 1)
+    low, high = 1.0 / LARGEST_RATIO, LARGEST_RATIO
+    for _ in range(HALVINGS):
+        ratio = float(np.sqrt(low * high))
+        low, high = (ratio, high) if -ratio * np.expm1(-1.0 / ratio) < new else (low, ratio)
+    return max(1.0, spacing / low)

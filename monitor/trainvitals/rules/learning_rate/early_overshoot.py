@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainvitals.model import Evidence, Finding, Series
 from trainvitals.rules.activations.attention_collapse import AttentionCollapse
@@ -61,13 +62,13 @@ BLOW_UP_FACTOR = Threshold(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class EarlyOvershoot:
     """The first tenth of a run.
 
     Args:
         ratio: the largest update ratio of the median matrix; ratio_step, ratio_tag: where.
-        fast_records: how many records were above the limit of ``FASTEST_RATIO`` by default.
+        ratios: ``[T]`` of that matrix in the first tenth.
         growth: of the norm of the median matrix by the end of it; NaN where not logged.
         outcome: what became of the loss; None with too few points.
         adam, attention: what kind of optimizer and network it is.
@@ -79,7 +80,7 @@ class EarlyOvershoot:
     ratio: float
     ratio_step: int
     ratio_tag: str
-    fast_records: int
+    ratios: NDArray[np.float64]
     growth: float
     outcome: Outcome | None
     adam: bool
@@ -96,7 +97,7 @@ class EarlyOvershoot:
             return False
         if np.isnan(self.growth):
             lost = self.outcome is not None and self.outcome.lost
-            return lost or self.fast_records >= FAST_RECORDS
+            return lost or int(np.sum(self.ratios >= limits[FASTEST_RATIO.name])) >= FAST_RECORDS
         return self.growth >= limits[LARGEST_GROWTH.name]
 
     def blew_up(self, limits: Mapping[str, float]) -> bool:
@@ -144,7 +145,7 @@ def early_overshoot(view: RunView) -> EarlyOvershoot | None:
         ratio=float(middle[at]),
         ratio_step=int(sizes.step[early][at]),
         ratio_tag=sizes.tags[0],
-        fast_records=int(np.sum(middle >= FASTEST_RATIO.default)),
+        ratios=middle,
         growth=float(known.max()) if len(known) else float("nan"),
         outcome=loss,
         adam=is_adam(view.run) is True,
@@ -169,7 +170,7 @@ def fallen_back(loss: Outcome, limits: Mapping[str, float]) -> Evidence:
 def _collapse(view: RunView, until: float) -> Finding | None:
     rule = AttentionCollapse()
     attention = rule.measure(view)
-    found = [] if isinstance(attention, NotEnough) else rule.judge(attention, rule.limits({}))
+    found = [] if isinstance(attention, NotEnough) else rule.judge(attention, rule.limits(view.settings_of(rule)))
     return next((each for each in found if each.begins_by is not None and each.begins_by <= until), None)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from trainvitals import tags
 from trainvitals.maths.noise import autocorrelation
 from trainvitals.maths.tail import begin_of_tail
-from trainvitals.model import Evidence, Finding, Severity
+from trainvitals.model import Evidence, Finding, Series, Severity
 from trainvitals.rules import logging_lines
 from trainvitals.rules.rule import NotEnough, Rule, Threshold
 from trainvitals.view import LossCurve, RunView
@@ -29,30 +29,49 @@ LONGEST_HALF = 5
 LASTING_BLOCKS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Swing:
     """How the loss swings around its own trend.
 
     Args:
         tag: of the loss. period_steps: from crest to crest in the last block.
-        strength: the smaller of the correlation a period apart and its opposite half a period apart, in the last
-            blocks; near 0 for noise, 1 for a clean swing.
-        amplitude: standard deviation of the swing there, over the level of the loss.
-        growth: the amplitude of the last block over that of the first that swings.
-        first_step, last_step: of the blocks that swing until the end; the first is None where they do not.
-        progressing: whether the loss fell by more than the swing since it began.
-        opposed: mean cosine of successive gradients; None where it was not recorded.
+        strengths: ``[B]`` of each block: the smaller of the correlation a period apart and its opposite half a period
+            apart; near 0 for noise, 1 for a clean swing.
+        sizes: ``[B]`` standard deviation of the swing. levels: ``[B]`` of the loss.
+        first_steps: ``[B]`` of the blocks; last_step: of the last.
+        cosine: of successive gradients; None where it was not recorded.
     """
 
     tag: str
     period_steps: int
-    strength: float
-    amplitude: float
-    growth: float
-    first_step: int | None
+    strengths: NDArray[np.float64]
+    sizes: NDArray[np.float64]
+    levels: NDArray[np.float64]
+    first_steps: NDArray[np.int64]
     last_step: int
-    progressing: bool
-    opposed: float | None
+    cosine: Series | None
+
+    @property
+    def strength(self) -> float:
+        """Of the last blocks."""
+        return float(self.strengths[-LASTING_BLOCKS:].min())
+
+    @property
+    def amplitude(self) -> float:
+        """Of the swing of the last blocks, over the level of the loss."""
+        return float((self.sizes / np.maximum(np.abs(self.levels), 1e-12))[-LASTING_BLOCKS:].mean())
+
+    def begins(self, smallest_strength: float) -> int | None:
+        """The first of the blocks that swing until the end; None where the last do not."""
+        begin = begin_of_tail(self.strengths >= smallest_strength)
+        return begin if begin is not None and len(self.strengths) - begin >= LASTING_BLOCKS else None
+
+    def opposed_since(self, block: int) -> float | None:
+        """Mean cosine since the beginning of a block, where the swing is one of two steps."""
+        if self.cosine is None or self.period_steps != 2:
+            return None
+        late = self.cosine.value[self.cosine.step >= self.first_steps[block]]
+        return float(np.mean(late)) if len(late) else None
 
 
 class OscillatingLoss(Rule[Swing]):
@@ -134,34 +153,28 @@ class OscillatingLoss(Rule[Swing]):
         swings = [_swing(around[block]) for block in blocks]
         strength = np.array([each[1] for each in swings])
         sizes = np.array([float(around[block].std()) for block in blocks])
-        levels = np.array([float(np.mean(value[block])) for block in blocks])
-        begin = begin_of_tail(strength >= self.limits({})["smallest_strength"])
-        lasting = begin is not None and len(blocks) - begin >= LASTING_BLOCKS
-        first = begin if begin is not None else len(blocks) - 1
-        late = None if cosine is None else cosine.finite()
-        opposed = None if late is None else late.value[late.step >= step[blocks[first][0]]]
-        swing_of = np.sqrt(np.maximum(strength, 0.0)) * sizes
         return Swing(
             tag=loss.tag,
             period_steps=2 * swings[-1][0],
-            strength=float(strength[-LASTING_BLOCKS:].min()),
-            amplitude=float((swing_of / np.maximum(np.abs(levels), 1e-12))[-LASTING_BLOCKS:].mean()),
-            growth=float(swing_of[-1] / max(float(swing_of[first]), 1e-300)),
-            first_step=int(step[blocks[first][0]]) if lasting else None,
+            strengths=strength,
+            sizes=np.sqrt(np.maximum(strength, 0.0)) * sizes,
+            levels=np.array([float(np.mean(value[block])) for block in blocks]),
+            first_steps=np.array([step[block[0]] for block in blocks], np.int64),
             last_step=int(step[-1]),
-            progressing=bool(levels[first] - levels[-1] > swing_of[-1]),
-            opposed=float(np.mean(opposed)) if opposed is not None and len(opposed) else None,
+            cosine=None if cosine is None else cosine.finite(),
         )
 
     def judge(self, measurement: Swing, limits: Mapping[str, float]) -> list[Finding]:
         swing = measurement
-        strong = swing.strength >= limits["smallest_strength"] and swing.amplitude >= limits["smallest_amplitude"]
-        if not strong or swing.first_step is None:
+        first = swing.begins(limits["smallest_strength"])
+        if first is None or swing.amplitude < limits["smallest_amplitude"]:
             return []
-        cosine = swing.opposed if swing.period_steps == 2 else None
+        cosine = swing.opposed_since(first)
         if cosine is not None and cosine > limits["largest_cosine"]:
             return []
-        grows = swing.growth >= limits["growing"]
+        growth = float(swing.sizes[-1] / max(float(swing.sizes[first]), 1e-300))
+        grows = growth >= limits["growing"]
+        progressing = bool(swing.levels[first] - swing.levels[-1] > swing.sizes[-1])
         evidence = [
             Evidence(
                 f"{swing.tag} swings with a period of {swing.period_steps} steps: points a period apart are correlated "
@@ -169,10 +182,10 @@ class OscillatingLoss(Rule[Swing]):
                 signal=swing.tag,
                 value=swing.strength,
                 threshold=limits["smallest_strength"],
-                step=swing.first_step,
+                step=int(swing.first_steps[first]),
             ),
             Evidence(
-                f"the swing is {swing.amplitude:.0%} of the loss, {swing.growth:.2g} times what it was at first",
+                f"the swing is {swing.amplitude:.0%} of the loss, {growth:.2g} times what it was at first",
                 value=swing.amplitude,
                 threshold=limits["smallest_amplitude"],
             ),
@@ -182,10 +195,10 @@ class OscillatingLoss(Rule[Swing]):
             evidence.append(Evidence(text, tags.GRADIENT_COSINE, cosine, limits["largest_cosine"]))
         return [
             self.finding(
-                Severity.WARNING if grows or not swing.progressing else Severity.INFO,
+                Severity.WARNING if grows or not progressing else Severity.INFO,
                 0.9 if cosine is not None else 0.75,
                 f"the loss swings by {swing.amplitude:.0%} every {swing.period_steps} steps",
-                first_step=swing.first_step,
+                first_step=int(swing.first_steps[first]),
                 last_step=swing.last_step,
                 evidence=tuple(evidence),
             )

@@ -156,7 +156,12 @@ class MemoryGrowth(Rule[tuple[Growth, ...]]):
         largest = max(measurement, key=lambda growth: growth.share, default=None)
         if largest is None:
             return None
-        text = f"{largest.tag} changed by {largest.share:.1%} after the warm-up"
+        if largest.share >= limits["smallest_growth"]:
+            text = f"{largest.tag} changed by {largest.share:.1%} after the warm-up, but not steadily"
+            return Evidence(
+                f"{text}: it rose in {largest.rising} of {BLOCKS - 1} steps from block to block", largest.tag
+            )
+        text = f"{largest.tag} grew by no more than {max(largest.share, 0.0):.1%} after the warm-up"
         return Evidence(text, largest.tag, largest.share, limits["smallest_growth"])
 
 

@@ -124,14 +124,13 @@ class UpdatesTooLarge(Rule[FastLayers]):
         Threshold(
             "fastest_ratio",
             0.1,
-            "At a tenth of its size a step a matrix is another one after ten. Less is never looked at.",
+            "At a tenth of its size a step a matrix is another one after ten.",
             "Karpathy, CS231n notes (1e-3); as for learning-rate-too-high",
         ),
         Threshold(
             "smallest_factor",
             10.0,
-            "Over the median matrix. Layers of healthy networks share their ratio within a factor of ten. Less is "
-            "never looked at.",
+            "Over the median matrix. Layers of healthy networks share their ratio within a factor of ten.",
             "as for vanishing-gradients",
         ),
         Threshold(
@@ -164,7 +163,9 @@ class UpdatesTooLarge(Rule[FastLayers]):
             return NotEnough(("update_ratio of each layer",), logging_lines.WATCH)
         if len(sizes.layers) < FEWEST_LAYERS or sizes.growth is None or np.isnan(sizes.ratio).all():
             return NotEnough()
-        fast = sorted(_out_of_step(view, sizes), key=lambda layer: (layer.step, layer.layer))
+        fast = sorted(
+            _out_of_step(view, sizes, self.limits(view.settings_of(self))), key=lambda layer: (layer.step, layer.layer)
+        )
         return FastLayers(tuple(fast), int(sizes.step[-1]))
 
     def judge(self, measurement: FastLayers, limits: Mapping[str, float]) -> list[Finding]:
@@ -221,14 +222,13 @@ def _is_out_of_step(layer: FastLayer, limits: Mapping[str, float]) -> bool:
     )
 
 
-def _out_of_step(view: RunView, sizes: UpdateSizes) -> list[FastLayer]:
+def _out_of_step(view: RunView, sizes: UpdateSizes, limits: Mapping[str, float]) -> list[FastLayer]:
     """One entry a layer: the first record at which its ratio is far above the others'."""
     growth, middle_growth = sizes.growth, sizes.middle_growth
     if growth is None or middle_growth is None:
         return []
     curve = view.train_loss or view.val_loss
     beside = view.val_loss if view.train_loss is not None else None
-    limits = {threshold.name: threshold.default for threshold in UpdatesTooLarge.thresholds}
     least = max(limits["fastest_ratio"], ABOVE_EQUILIBRIUM * (equilibrium_ratio(view) or 0.0))
     found = []
     window = GROWTH_WITHIN_SHARE * view.span_steps

@@ -88,7 +88,7 @@ def test_too_little_or_no_cross_entropy_is_not_judged(values):
 
 def test_without_a_probe_set_it_says_how_to_set_one():
     missing = RULE.measure(make_view({}, Signals()))
-    assert missing.missing == ("per_layer.probe_set_example_loss",)
+    assert missing.missing == ("loss of each example of a probe set",)
     compile(missing.how, "how", "eval")
 
 

@@ -10,6 +10,7 @@ from trainvitals import check_rule, tags
 from trainvitals.rules.data.limited_diversity import LimitedDiversity
 from trainvitals.rules.rule import NotEnough
 from trainvitals.signals import Signals
+from trainvitals.view import RunView
 
 RULE = LimitedDiversity()
 STEPS = np.arange(2000)
@@ -108,3 +109,9 @@ def test_without_records_it_says_what_is_missing(seen):
 def test_reinforcement_learning_is_not_judged():
     view = make_view({}, Signals(supervised=False))
     assert RULE.measure(view) == NotEnough()
+
+
+def test_what_is_set_for_overfitting_holds_here_too():
+    view = view_of(seen_before(500))
+    lenient = RunView(view.run, view.signals, {"overfitting": {"smallest_rise": 1e6}})
+    assert (severities(RULE, view), severities(RULE, lenient)) == (["warning"], ["info"])

@@ -87,3 +87,11 @@ def test_the_loss_of_every_step_is_needed(view):
     measured = RULE.measure(view)
     assert isinstance(measured, NotEnough)
     assert measured.missing == ("train_loss of every step",)
+
+
+def test_the_strength_may_be_set_below_its_default():
+    view = view_of(AT_REST + swing(0.045))
+    strength = RULE.measure(view).strength
+    assert 0.2 < strength < 0.4
+    assert findings(RULE, view, smallest_amplitude=0.01) == []
+    assert findings(RULE, view, smallest_amplitude=0.01, smallest_strength=strength - 0.01)

@@ -67,3 +67,12 @@ def test_memory_that_the_log_does_not_have_is_asked_for():
     measured = RULE.measure(make_view({"loss": ([1], [1.0])}, Signals(train_loss=("loss",))))
     assert isinstance(measured, NotEnough)
     assert measured.missing == ("memory",)
+
+
+def test_memory_that_jumps_once_is_ruled_out_in_words_that_say_so():
+    step = np.arange(0, 1000, 10)
+    view = make_view({tags.MEMORY_BYTES: (step, 1e9 * (1.0 + 0.3 * (step >= 700)))}, SIGNALS)
+    text = RULE.rule_out(RULE.measure(view), RULE.limits({})).text
+    assert "not steadily" in text
+    steady = make_view({tags.MEMORY_BYTES: (step, np.full(100, 1e9))}, SIGNALS)
+    assert "no more than 0.0%" in RULE.rule_out(RULE.measure(steady), RULE.limits({})).text

@@ -84,3 +84,11 @@ def test_a_validation_loss_may_pay_where_the_training_loss_does_not(after, sever
     series = {**view.run.series, "val": Series("val", step, np.full(len(step), np.nan), validation)}
     beside = RunView(replace(view.run, series=series), replace(view.signals, val_loss={"": "val"}))
     assert severities(RULE, beside) == [severity]
+
+
+@pytest.mark.parametrize(("limit", "found"), [(0.04, True), (0.06, False)])
+def test_a_limit_may_be_set_below_its_default(limit, found):
+    view = out_of_step(0.05)
+    settings = {"fastest_ratio": limit}
+    view = RunView(view.run, view.signals, {RULE.name: settings})
+    assert bool(findings(RULE, view, **settings)) is found
