@@ -33,10 +33,11 @@ of one task resemble each other.
 
 ## The exam
 
-`python -m benchmarks.exam` trains {runs} small networks on two cores in about half an hour (`--quick`, under
-eight minutes: one run of each fault and twin, and of every second control) and judges them: {faults} faults with exactly one injected cause, each beside the same training without it (the
-clean twin), and {controls} healthy controls that were chosen to tempt. Each is recorded twice: through the hooks
-(*watched*, `signals="full"`, every tenth step) and as a table of loss, validation loss and learning rate (*plain*).
+`python -m benchmarks.exam` trains {runs} small networks on two cores in about half an hour (`--quick`: one run of each
+fault and twin, and of every second control) and judges them: {faults} faults with exactly one injected cause, each
+beside the same training without it (the clean twin), and {controls} healthy controls that were chosen to tempt. Each is
+recorded twice: through the hooks (*watched*, `signals="full"`, every tenth step) and as a table of loss, validation
+loss and learning rate (*plain*).
 What a careful person could know from each log is declared for each fault, with a reason, in
 `benchmarks/exam/faults_of_*.py`; that was done before any rule was tuned. {held_out} faults and four of the trainings
 were held out: rules were tuned on the others only. They stand apart below. A finding counts from a warning on.
