@@ -9,6 +9,7 @@ import streamlit as st
 
 from trainvitals.figures.loss_figure import focus_window
 from trainvitals.model import Finding, Run, Severity
+from trainvitals.reporters.wording import worst_open_finding
 from trainvitals_app import acceptance_form, address, card_texts, cards, run_header, text
 from trainvitals_app.open_runs import Snapshot
 
@@ -23,8 +24,11 @@ def show(shown: Snapshot) -> None:
     notes = {key: finding for key, finding in opened.items() if finding.severity is Severity.INFO}
     accepted = [finding for finding in findings.values() if finding.state == "accepted"]
     to_change = {key: finding for key, finding in opened.items() if key not in notes}
-    for key, finding in to_change.items():
-        cards.show(finding, key, _actions(shown, finding, key), in_focus=key == address.FINDING.get())
+    worst = worst_open_finding(shown.diagnosis)
+    # The headline's own comes first, also where the finding that is its cause is surer.
+    for key, finding in sorted(to_change.items(), key=lambda item: item[1] is not worst):
+        in_focus = key == address.FINDING.get()
+        cards.show(finding, key, _actions(shown, finding, key), in_focus=in_focus, is_worst=finding is worst)
     if not to_change:
         st.markdown(run_header.nothing_to_change(shown.diagnosis))
     if notes:

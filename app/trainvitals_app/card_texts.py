@@ -14,6 +14,9 @@ from trainvitals_app.badges import severity_badge
 EVIDENCE_SHOWN = 2
 REASONS_SHOWN = 2
 LAYERS_SHOWN = 4
+# Of all layers, where they are asked for.
+MOST_LAYERS = 300
+LONGEST_LAYER = 60
 
 
 def keyed(findings: Iterable[Finding]) -> dict[str, Finding]:
@@ -106,9 +109,12 @@ def evidence_table(items: Sequence[Evidence]) -> str:
 
 def layers(names: Sequence[str], *, every: bool = False) -> str:
     """In which layers, in the order of the model; of many the first and the last."""
-    if every or len(names) <= LAYERS_SHOWN:
-        return ", ".join(text.code(name, longest=60) for name in names)
-    return f"{text.code(names[0], longest=60)} … {text.code(names[-1], longest=60)} ({len(names)} layers)"
+    if len(names) <= (MOST_LAYERS if every else LAYERS_SHOWN):
+        return ", ".join(text.code(name, longest=LONGEST_LAYER) for name in names)
+    if every:
+        return f"{layers(names[:MOST_LAYERS], every=True)} and {len(names) - MOST_LAYERS:,} more"
+    ends = (text.code(name, longest=LONGEST_LAYER) for name in (names[0], names[-1]))
+    return f"{' … '.join(ends)} ({len(names):,} layers)"
 
 
 def causes(finding: Finding) -> str:

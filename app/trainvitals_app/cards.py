@@ -38,7 +38,7 @@ class Actions:
     accept: Callable[[], None]
 
 
-def show(finding: Finding, key: str, actions: Actions, *, in_focus: bool) -> None:
+def show(finding: Finding, key: str, actions: Actions, *, in_focus: bool, is_worst: bool) -> None:
     """Draw a finding that should be acted upon.
 
     Args:
@@ -46,14 +46,18 @@ def show(finding: Finding, key: str, actions: Actions, *, in_focus: bool) -> Non
         key: unique on the page, the same as long as it is the same finding.
         actions: what its buttons do.
         in_focus: whether the charts show it.
+        is_worst: whether it is the one to begin with; of others, what to try is only named.
     """
     with st.container(border=True, key=f"card-{key}", gap="small"):
         _head(finding, key, actions, in_focus=in_focus)
         st.markdown(text.markdown(finding.summary))
         st.markdown(card_texts.small(card_texts.why(finding)))
-        if finding.interventions:
-            _suggestion(finding.interventions[0])
-        _more(finding, key, actions)
+        best = finding.interventions[:1]
+        for suggestion in best if is_worst else ():
+            _suggestion(suggestion)
+        if best and not is_worst:
+            st.markdown(f"**Try** {text.markdown(best[0].summary)}")
+        _more(finding, key, actions, every_suggestion=not is_worst)
 
 
 def note(finding: Finding, key: str, actions: Actions, *, in_focus: bool) -> None:
@@ -88,7 +92,7 @@ def _suggestion(suggestion: Suggestion) -> None:
     st.markdown(card_texts.small(card_texts.caution(suggestion)))
 
 
-def _more(finding: Finding, key: str, actions: Actions, *, every_suggestion: bool = False) -> None:
+def _more(finding: Finding, key: str, actions: Actions, *, every_suggestion: bool) -> None:
     """Everything else, one kind at a time: what is not looked at is not sent."""
     suggestions = finding.interventions if every_suggestion else finding.interventions[1:]
     kinds = {"evidence": finding.evidence, "causes": finding.causes, "try": suggestions, "rule": True, "accept": True}
@@ -109,19 +113,19 @@ def _more(finding: Finding, key: str, actions: Actions, *, every_suggestion: boo
         for suggestion in suggestions:
             _suggestion(suggestion)
     elif chosen == "rule":
-        _rule(finding.name)
+        _rule(finding.name, key)
     elif chosen == "accept":
         actions.accept()
 
 
-def _rule(name: str) -> None:
+def _rule(name: str, key: str) -> None:
     """The page that ``trainvitals explain`` prints."""
     try:
         page = page_of(name)
     except UnknownRuleError as error:
         st.markdown(text.markdown(error.message()))
         return
-    with st.container(height=RULE_PAGE_PX, key=f"rule-{name}"):
+    with st.container(height=RULE_PAGE_PX, key=f"rule-{key}"):
         st.markdown(f"**{text.markdown(page.title)}**  \n{text.markdown(page.lead)}")
         for section in page.sections:
             st.markdown(f"**{section.heading}**")

@@ -83,8 +83,12 @@ def test_of_many_layers_the_first_and_the_last_are_named() -> None:
     line = card_texts.layers(names)
     assert "layers.0" in line
     assert "layers.4999" in line
-    assert "5000 layers" in line
+    assert "5,000 layers" in line
     assert len(line) < 100
+    every = card_texts.layers(names, every=True)
+    assert "layers.299" in every
+    assert "4,700 more" in every
+    assert "layers.300" not in every
 
 
 def test_text_from_a_log_is_never_obeyed() -> None:

@@ -186,7 +186,7 @@ def test_thousands_of_layers_do_not_flood_the_page(here: Here, root: Path) -> No
     finding = replace(shown.diagnosis.findings[0], layers=tuple(f"layers.{i}" for i in range(5000)))
     here.known = {key: replace(shown, diagnosis=replace(shown.diagnosis, findings=(finding,))) for key in here.known}
     told = words(opened({"run": run.id}))
-    assert "5000 layers" in told
+    assert "5,000 layers" in told
     assert "layers.2500" not in told
 
 
@@ -251,3 +251,23 @@ def test_settings_that_break_while_somebody_looks_on_are_one_line(
     at.run()
     assert not at.exception
     assert "unknown setting 'wibble'" in words(at)
+
+
+def test_of_several_findings_only_the_one_to_begin_with_has_its_code_in_view(here: Here, sick: Run) -> None:
+    here.put(sick)
+    shown = here.snapshot(sick.id)
+    worst = shown.diagnosis.findings[0]
+    other = replace(worst, summary="the other one", confidence=0.6)
+    here.known = {
+        key: replace(shown, diagnosis=replace(shown.diagnosis, findings=(worst, other))) for key in here.known
+    }
+    at = opened({"run": sick.id})
+    assert words(at).count(worst.interventions[0].expected) == 1
+    assert words(at).count("**Try**") == 2
+    for key in ("more-overfitting", "more-overfitting-2"):
+        at.button_group(key=key).set_value("rule")
+    at.run()
+    assert not at.exception
+    assert words(at).count("How it is detected") == 2
+    at.button_group(key="more-overfitting-2").set_value("try").run()
+    assert words(at).count(worst.interventions[0].expected) == 2

@@ -29,7 +29,7 @@ from trainvitals_app.open_runs import Snapshot
 LOG_LOSS = address.flag("log")
 
 CARDS_WIDTH, CHARTS_WIDTH = 5, 6
-# What lies below the losses may be large, and is not needed as often as the verdict.
+# What lies below may be large, and is not needed as often as the verdict.
 SECTIONS_EVERY_S = 15.0
 _DRAWN, _HELD, _CHART = "drawn-view", "held-snapshot", "loss-chart"
 
@@ -49,6 +49,7 @@ def page() -> None:
         st.fragment(_cards, run_every=every_s)(run_id)
     with right, st.container(key="run-charts"):
         st.fragment(_losses, run_every=every_s)(run_id)
+    with st.container(key="run-sections"):
         st.fragment(_sections, run_every=None if every_s is None else max(every_s, SECTIONS_EVERY_S))(run_id)
 
 
