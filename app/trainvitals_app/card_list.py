@@ -8,13 +8,18 @@ from math import ceil, floor
 import streamlit as st
 
 from trainvitals.figures.loss_figure import focus_window
-from trainvitals.model import Finding, Run, Severity
+from trainvitals.model import Finding, MarkedChange, Run, Severity
+from trainvitals.reporters.full_report import change_head
 from trainvitals.reporters.wording import worst_open_finding
 from trainvitals_app import acceptance_form, address, card_texts, cards, run_header, text
 from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.outcome_texts import outcome_details, outcome_line
 
 # Of its steps: a range that is hardly smaller than the whole run is the whole run.
 NEARLY_ALL = 0.9
+# Of the changes that were marked in a run, the newest.
+MOST_CHANGES = 6
+LONGEST_CHANGE = 120
 
 
 def show(shown: Snapshot) -> None:
@@ -31,6 +36,8 @@ def show(shown: Snapshot) -> None:
         cards.show(finding, key, _actions(shown, finding, key), in_focus=in_focus, is_worst=finding is worst)
     if not to_change:
         st.markdown(run_header.nothing_to_change(shown.diagnosis))
+    for place, change in enumerate(shown.diagnosis.changes[-MOST_CHANGES:]):
+        _change(change, f"change-{place}")
     if notes:
         _notes(shown, notes, expanded=not to_change)
     if accepted:
@@ -38,6 +45,19 @@ def show(shown: Snapshot) -> None:
             for finding in accepted:
                 because = text.markdown(finding.accepted_because or "")
                 st.markdown(f"{card_texts.heading(finding)}  \n:gray[accepted because] {because}")
+
+
+def _change(change: MarkedChange, key: str) -> None:
+    """What became of the findings since a change that was marked in the run."""
+    serious = [each for each in change.findings if each.finding.severity is not Severity.INFO] or change.findings
+    lines = [line for each in serious for line in (outcome_line(each), *map(_indented, outcome_details(each)))]
+    with st.container(border=True, key=key, gap="xsmall"):
+        st.markdown(f"**Changed** {text.markdown(change_head(change), longest=LONGEST_CHANGE)}")
+        st.markdown(card_texts.small(lines or ["nothing was found before it, and nothing since"]))
+
+
+def _indented(line: str) -> str:
+    return f"&emsp;{line}"
 
 
 def _notes(shown: Snapshot, notes: dict[str, Finding], *, expanded: bool) -> None:

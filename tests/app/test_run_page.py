@@ -14,7 +14,7 @@ from tests.app.run_page import here as here
 from trainvitals import Run, read_run
 from trainvitals.errors import ConfigError, LogError
 from trainvitals.live.changes import Change
-from trainvitals.model import Problem, Series
+from trainvitals.model import FindingOutcome, MarkedChange, Marker, Problem, Series
 from trainvitals.reporters import wording
 from trainvitals_app import shared
 
@@ -271,3 +271,18 @@ def test_of_several_findings_only_the_one_to_begin_with_has_its_code_in_view(her
     assert words(at).count("How it is detected") == 2
     at.button_group(key="more-overfitting-2").set_value("try").run()
     assert words(at).count(worst.interventions[0].expected) == 2
+
+
+def test_what_became_of_findings_since_a_marked_change_is_told(here: Here, sick: Run) -> None:
+    here.put(sick)
+    shown = here.snapshot(sick.id)
+    outcome = FindingOutcome("resolved", shown.diagnosis.findings[0], None)
+    marked = MarkedChange(Marker(120, "intervention", {"what": f"lower-lr {HOSTILE}"}), (outcome,))
+    nothing = MarkedChange(Marker(200, "intervention"), ())
+    here.known = {
+        key: replace(shown, diagnosis=replace(shown.diagnosis, changes=(marked, nothing))) for key in here.known
+    }
+    told = words(opened({"run": sick.id}))
+    assert "at step 120: lower-lr" in told
+    assert "resolved] :material/warning: **warning** overfitting" in told
+    assert "nothing was found before it, and nothing since" in told
