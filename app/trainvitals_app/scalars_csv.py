@@ -11,7 +11,6 @@ import numpy as np
 
 from trainvitals.model import Series
 from trainvitals.reporters.visible import visible
-from trainvitals_app.address import Window
 
 COLUMNS = ("run", "tag", "step", "wall_time_s", "value")
 
@@ -19,7 +18,7 @@ COLUMNS = ("run", "tag", "step", "wall_time_s", "value")
 _FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 
 
-def scalars_csv(selection: Iterable[tuple[str, Series]], *, steps: Window | None = None) -> bytes:
+def scalars_csv(selection: Iterable[tuple[str, Series]]) -> bytes:
     """Every value as it was logged, in the order of recording: run, tag, step, wall time in seconds, value.
 
     Not smoothed and not thinned out. What is not finite is written as NaN, Infinity or -Infinity; a time that was not
@@ -27,15 +26,13 @@ def scalars_csv(selection: Iterable[tuple[str, Series]], *, steps: Window | None
 
     Args:
         selection: pairs of a run's name and one of its series.
-        steps: only from the first to the second of these.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
     for run, series in selection:
-        chosen = series if steps is None else series.take((series.step >= steps[0]) & (series.step <= steps[1]))
         names = plain(run), plain(series.tag)
-        columns = (chosen.step.tolist(), chosen.wall_time.tolist(), _widest(chosen))
+        columns = (series.step.tolist(), series.wall_time.tolist(), _widest(series))
         table.writerows((*names, step, _time(at_s), _number(value)) for step, at_s, value in zip(*columns, strict=True))
     return text.getvalue().encode("utf-8")
 

@@ -37,11 +37,6 @@ def test_values_of_32_bits_are_written_as_short_as_they_are() -> None:
     assert row == ["a", "loss", "0", "", "0.1"]
 
 
-def test_only_the_steps_that_are_shown() -> None:
-    _, *rows = read(scalars_csv([("a", series(np.arange(10.0)))], steps=(20.0, 45.5)))
-    assert [row[2] for row in rows] == ["20", "30", "40"]
-
-
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "  =cmd|' /C calc'!A0", "\u00a0=1", "＝1"])
 def test_what_a_spreadsheet_would_compute_is_text(text: str) -> None:
     assert plain(text) == "'" + text

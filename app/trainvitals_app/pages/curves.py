@@ -10,6 +10,7 @@ import streamlit as st
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.curves_figure import Curve, curves_chart, legend_chart
 from trainvitals.figures.x_axes import AXIS_KINDS, AxisKind, available, places
+from trainvitals.model import Series
 from trainvitals.reporters.visible import visible
 from trainvitals_app import address, charts, live, several_runs, shared, tag_choice, text
 from trainvitals_app.open_runs import Snapshot
@@ -49,15 +50,22 @@ HOW_TO_LOG: dict[AxisKind, str] = {
 WEIGHTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 LONGEST_TAG = 100
 CHARTS_A_PAGE = 12
-ONE_BESIDE_THE_OTHER = 3
+MOST_BESIDE = 3
+# By how many charts stand beside one another.
+HEIGHTS_PX = {1: 460, 2: 340, 3: 270}
 _DRAWN = "drawn-curves"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is drawn of the runs."""
+    """What is drawn of the runs.
+
+    Args:
+        chosen: the signals that were chosen; tags: those of the page that is open.
+    """
 
     run_ids: tuple[str, ...]
+    chosen: tuple[str, ...]
     tags: tuple[str, ...]
     axis: AxisKind
     smoothing: float
@@ -80,11 +88,12 @@ def page() -> None:
         return
     options = _axes(opened)
     axis = next((kind for kind in options if kind == AXIS.get()), options[0])
-    tags = _choose_tags([each for each in opened.snapshots if axis in available(each.run, each.signals)])
-    _choose_look(opened, tags, axis, options)
-    shown = _turn_pages(tags)
-    view = View(run_ids, tuple(shown), axis, SMOOTHING.get(), LOG_X.get(), LOG_Y.get())
-    st.fragment(_charts, run_every=live.refresh_s())(view)
+    every = _tags(opened, axis)
+    chosen = _choose_tags(every)
+    _choose_look(opened, axis, options)
+    shown = _turn_pages(chosen)
+    view = View(run_ids, tuple(chosen), tuple(shown), axis, SMOOTHING.get(), LOG_X.get(), LOG_Y.get())
+    st.fragment(_charts, run_every=live.refresh_s())(view, (opened.versions, every))
 
 
 def _axes(opened: Opened) -> list[AxisKind]:
@@ -93,9 +102,13 @@ def _axes(opened: Opened) -> list[AxisKind]:
     return [kind for kind in AXIS_KINDS if kind in kinds] or ["step"]
 
 
-def _choose_tags(snapshots: Sequence[Snapshot]) -> list[str]:
-    """Draw the two ways to choose signals of these runs; those that are chosen."""
-    every = tag_choice.tags_of(snapshots)
+def _tags(opened: Opened, axis: AxisKind) -> list[str]:
+    """The signals of the runs that have this axis."""
+    return tag_choice.tags_of([each for each in opened.snapshots if axis in available(each.run, each.signals)])
+
+
+def _choose_tags(every: Sequence[str]) -> list[str]:
+    """Draw the two ways to choose signals; those that are chosen."""
     left, right = st.columns([2, 3])
     left.text_input(
         "Filter by name",
@@ -120,8 +133,8 @@ def _choose_tags(snapshots: Sequence[Snapshot]) -> list[str]:
     return found
 
 
-def _choose_look(opened: Opened, tags: Sequence[str], axis: AxisKind, options: Sequence[AxisKind]) -> None:
-    """Draw the controls of how these signals are drawn, and saved."""
+def _choose_look(opened: Opened, axis: AxisKind, options: Sequence[AxisKind]) -> None:
+    """Draw the controls of how signals are drawn."""
     with st.container(key="curve-controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.segmented_control(
             "Over",
@@ -140,7 +153,6 @@ def _choose_look(opened: Opened, tags: Sequence[str], axis: AxisKind, options: S
         )
         st.toggle("Log x", disabled=axis == "wall", **address.bound(LOG_X))
         st.toggle("Log y", **address.bound(LOG_Y))
-        _save(opened, tags, axis)
     _tell_missing(opened, axis, options)
 
 
@@ -179,40 +191,47 @@ def _turn_pages(tags: Sequence[str]) -> list[str]:
     return pages[number - 1]
 
 
-def _save(opened: Opened, tags: Sequence[str], axis: AxisKind) -> None:
-    window = ZOOMS["step"].get() if axis == "step" else None
-    selection = [
-        (each.run.id, each.run.series[tag]) for tag in tags for each in opened.snapshots if tag in each.run.series
-    ]
+def _charts(view: View, seen: tuple[object, list[str]]) -> None:
+    """Draw the charts of a page; ``seen`` are the versions of the runs, and the signals, that the controls are for."""
+    opened = several_runs.open_runs(view.run_ids, patience_s=0.0)
+    if opened.versions != seen[0] and _tags(opened, view.axis) != seen[1]:
+        st.rerun()
+    window = ZOOMS[view.axis].get()
+    drawn = _drawn(opened, view, window)
+    if len(opened.snapshots) > 1:
+        charts.show(legend_chart(short_names(view.run_ids)), "curves-legend", zoom=None)
+    with st.container(key="curves-above", horizontal=True, vertical_alignment="center"):
+        charts.reset_button("curves", ZOOMS[view.axis])
+        _save(opened, view, window)
+        st.caption(live.updated(max(each.updated_at_s for each in opened.snapshots)), width="content")
+    beside = min(MOST_BESIDE, max(len(drawn), 1))
+    for begin in range(0, len(drawn), beside):
+        for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):
+            with column:
+                charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis], with_reset=False)
+
+
+def _save(opened: Opened, view: View, window: address.Window | None) -> None:
+    selection = [(each, tag) for tag in view.chosen for each in opened.snapshots if tag in each.run.series]
     if selection:
         st.download_button(
             "Save as CSV",
-            lambda: scalars_csv(selection, steps=window),
+            lambda: scalars_csv((each.run.id, _cut(each, tag, view.axis, window)) for each, tag in selection),
             "curves.csv",
             "text/csv",
             key="save-curves",
-            help="Every value of these signals as it was logged, of the steps that are shown.",
+            help="Every value of the chosen signals as it was logged, from the range that is shown.",
             icon=":material/download:",
             type="tertiary",
             on_click="ignore",
         )
 
 
-def _charts(view: View) -> None:
-    opened = several_runs.open_runs(view.run_ids, patience_s=0.0)
-    window = ZOOMS[view.axis].get()
-    drawn = _drawn(opened, view, window)
-    if len(opened.snapshots) > 1:
-        charts.show(legend_chart(short_names(view.run_ids)), "curves-legend", zoom=None)
-    charts.reset_button("curves", ZOOMS[view.axis])
-    beside = min(ONE_BESIDE_THE_OTHER, max(len(drawn), 1))
-    for begin in range(0, len(drawn), beside):
-        for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):
-            with column:
-                charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis], with_reset=False)
-    newest = max((each.updated_at_s for each in opened.snapshots), default=None)
-    if newest is not None:
-        st.caption(live.updated(newest))
+def _cut(snapshot: Snapshot, tag: str, axis: AxisKind, window: address.Window | None) -> Series:
+    """The part of a signal that lies in the window."""
+    series = snapshot.run.series[tag]
+    x = places(snapshot.run, snapshot.signals, series, axis)
+    return series if window is None or x is None else series.take((x >= window[0]) & (x <= window[1]))
 
 
 def _drawn(opened: Opened, view: View, window: address.Window | None) -> list[Chart]:
@@ -243,4 +262,5 @@ def _chart(tag: str, snapshots: Sequence[Snapshot], view: View, window: address.
         window=window,
         log_x=view.log_x,
         log_y=view.log_y,
+        height_px=HEIGHTS_PX[min(len(view.tags), MOST_BESIDE)],
     )

@@ -141,6 +141,23 @@ def test_a_run_that_grows_is_drawn_anew(shown: shown_runs.ShownRuns) -> None:
     assert "logs/a: 10 NaN" in names(figures(test)[0])
 
 
+def draw_what_was_seen_before() -> None:
+    import streamlit as st
+
+    from trainvitals_app.pages import curves
+
+    if "again" in st.session_state:
+        st.markdown("the whole page again")
+        return
+    st.session_state["again"] = True
+    view = curves.View(("logs/a",), ("train/loss",), ("train/loss",), "step", 0.0, False, False)
+    curves._charts(view, ((("logs/a", 0),), ["train/loss"]))
+
+
+def test_a_signal_that_appears_while_a_run_grows_brings_the_whole_page_up_to_date(shown: shown_runs.ShownRuns) -> None:
+    assert "the whole page again" in words(opened(draw_what_was_seen_before))
+
+
 def test_while_paused_nothing_moves(shown: shown_runs.ShownRuns) -> None:
     test = page(runs="logs/a", filter="loss", paused="yes")
     shown.grow("logs/a", run(train__loss=falling() * math.nan))
