@@ -91,7 +91,8 @@ def _layers(shown: Shown) -> None:
         )
         charts.show(heatmap, "layers", zoom=None, on_points=look_at)
     with right:
-        charts.show(depth_profile_chart(layers, at_step, findings=marked, layer=layer), "layer-profile", zoom=None)
+        profile = depth_profile_chart(layers, at_step, findings=marked, layer=layer, non_finite=records.non_finite)
+        charts.show(profile, "layer-profile", zoom=None)
     history = layer_history_chart(
         layers, layer, findings=marked, window=window, at_step=at_step, non_finite=records.non_finite
     )

@@ -30,8 +30,8 @@ def section(shown: Shown) -> None:
 
 def _line(unlocks: Unlocks) -> None:
     names = " · ".join(f"{text.markdown(rule.name)} :gray[{text.markdown(rule.code)}]" for rule in unlocks.rules)
-    st.markdown(f"**{_count(len(unlocks.rules), 'rule')}:** {names}")
     st.code(unlocks.how, language="python", wrap_lines=True)
+    st.markdown(f"**lets {_count(len(unlocks.rules), 'rule')} be judged:** {names}")
     st.caption("logs " + ", ".join(text.markdown(signal) for signal in unlocks.missing))
 
 

@@ -42,6 +42,9 @@ def section(shown: Shown) -> None:
     st.markdown(f"{text.code(picture.loss.tag, longest=60)} **{text.markdown(sentence)}**")
     for cause in [each for each in diagnosis.progress.causes if not each.is_ruled_out][:CAUSES_SHOWN]:
         st.markdown(_why(cause))
+    if wording.loss_is_lost(diagnosis):
+        # What was forecast from the points before it was lost is of no use to anyone.
+        return
     left, right = st.columns([2, 3], gap="medium", vertical_alignment="center")
     with left:
         steps = _steps_to_continue(picture)

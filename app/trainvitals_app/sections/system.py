@@ -27,13 +27,21 @@ def has_signals(shown: Shown) -> bool:
 
 
 def section(shown: Shown) -> None:
-    """Draw the section: two charts a row."""
+    """Draw the section: what has many parts over the whole width, the rest two a row."""
     drawn = list(_charts(shown))
-    for place in range(0, len(drawn), 2):
-        for column, (key, title, chart) in zip(st.columns(2, gap="medium"), drawn[place : place + 2], strict=False):
+    wide = [each for each in drawn if each[0] == "step-time"]
+    narrow = [each for each in drawn if each not in wide]
+    for each in wide:
+        _chart(*each)
+    for place in range(0, len(narrow), 2):
+        for column, each in zip(st.columns(2, gap="medium"), narrow[place : place + 2], strict=False):
             with column:
-                st.markdown(f"**{title}**  \n{text.markdown(chart.alt)}")
-                charts.show(chart, f"system-{key}")
+                _chart(*each)
+
+
+def _chart(key: str, title: str, chart: Chart) -> None:
+    st.markdown(f"**{title}**  \n{text.markdown(chart.alt)}")
+    charts.show(chart, f"system-{key}")
 
 
 def _charts(shown: Shown) -> Iterator[tuple[str, str, Chart]]:

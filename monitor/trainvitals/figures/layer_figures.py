@@ -146,7 +146,7 @@ def _non_finite_marks(drawn: Cells) -> Iterator[go.Scatter]:
         x=((drawn.first_step + drawn.last_step) / 2)[column[chosen]],
         y=row[chosen],
         mode="markers",
-        marker={"symbol": "x", "size": 8, "color": look.VERMILION},
+        marker={"symbol": "x", "size": 6, "color": look.VERMILION},
         name=f"NaN or infinite: {int(drawn.non_finite.sum()):,}",
         hoverinfo="skip",
     )

@@ -17,7 +17,12 @@ from trainvitals.reporters.visible import visible
 
 
 def depth_profile_chart(
-    layers: LayerSeries, at_step: int, *, findings: Sequence[Finding] = (), layer: str | None = None
+    layers: LayerSeries,
+    at_step: int,
+    *,
+    findings: Sequence[Finding] = (),
+    layer: str | None = None,
+    non_finite: NDArray[np.bool_] | None = None,
 ) -> Chart:
     """The signal of every layer as it was at a step, beside the first record and what was usual; rows as the heatmap's.
 
@@ -26,9 +31,13 @@ def depth_profile_chart(
     Args:
         findings: the layers that they name are marked.
         layer: the one that is looked at.
+        non_finite: ``[T, L]`` where a NaN or an infinity was recorded; the infinities if None.
     """
     rows = np.arange(len(layers.layers))
-    now, first = _latest(layers, at_step), _latest(layers, int(layers.step[0])) if len(layers) else None
+    bad = np.isinf(layers.value) if non_finite is None else non_finite
+    now = _latest(layers, bad, at_step)
+    first = _latest(layers, bad, int(layers.step[0])) if len(layers) else None
+    lost = int(np.isinf(now).sum())
     log = spans_decades(layers.value)
     figure = look.new_figure(height_px=height_px(min(len(rows), MOST_ROWS)))
     usual = np.array([_median(column) for column in layers.value.T])
@@ -39,7 +48,7 @@ def depth_profile_chart(
     ):
         if value is None:
             continue
-        shown = np.where(value > 0, value, np.nan) if log else value
+        shown = np.where(np.isfinite(value) & ((value > 0) | (not log)), value, np.nan)
         figure.add_scatter(
             x=shown,
             y=rows,
@@ -62,6 +71,14 @@ def depth_profile_chart(
                 name=look.label(f"{severity.icon} {finding.name}"),
                 hoverinfo="skip",
             )
+    if lost:
+        figure.add_scatter(
+            x=[None],
+            y=[None],
+            mode="markers",
+            marker={"symbol": "x", "size": 8, "color": look.VERMILION},
+            name=f"{lost} layers not finite",
+        )
     if layer in layers.layers:
         figure.add_hline(layers.layers.index(layer), line={"color": look.GREY, "width": 1.5, "dash": "dot"})
     figure.update_layout(hovermode="closest", margin=MARGINS, legend=LEGEND)
@@ -74,13 +91,14 @@ def depth_profile_chart(
     return Chart(figure, _profile_alt(layers, at_step, now, log))
 
 
-def _latest(layers: LayerSeries, at_step: int) -> NDArray[np.float64]:
-    """``[L]`` the last finite record of each layer at or before a step; NaN where there is none."""
-    until = layers.value[: int(np.searchsorted(layers.step, at_step, side="right"))]
-    finite = np.isfinite(until)
-    last = np.where(finite, np.arange(len(until))[:, None], -1).max(axis=0, initial=-1)
-    taken = until[np.maximum(last, 0), np.arange(until.shape[1])] if len(until) else np.full(until.shape[1], np.nan)
-    return np.asarray(np.where(last >= 0, taken, np.nan))
+def _latest(layers: LayerSeries, bad: NDArray[np.bool_], at_step: int) -> NDArray[np.float64]:
+    """``[L]`` the last record of each layer at or before a step: infinite if not finite, NaN where there is none."""
+    until = slice(0, int(np.searchsorted(layers.step, at_step, side="right")))
+    value = np.where(bad[until], np.inf, layers.value[until])
+    last = np.where(~np.isnan(value), np.arange(len(value))[:, None], -1).max(axis=0, initial=-1)
+    if len(value) == 0:
+        return np.full(len(layers.layers), np.nan)
+    return np.asarray(np.where(last >= 0, value[np.maximum(last, 0), np.arange(value.shape[1])], np.nan))
 
 
 def _median(value: NDArray[np.float64]) -> float:
@@ -91,11 +109,12 @@ def _median(value: NDArray[np.float64]) -> float:
 def _profile_alt(layers: LayerSeries, at_step: int, now: NDArray[np.float64], log: bool) -> str:
     known = np.flatnonzero(np.isfinite(now))
     said = f"{visible(layers.kind)} over depth at step {wording.step(at_step)}"
+    lost = int(np.isinf(now).sum())
     if len(known) == 0:
-        return f"{said}: not recorded."
+        return f"{said}: {'not finite in any layer' if lost else 'not recorded'}."
     low, high = known[np.argmin(now[known])], known[np.argmax(now[known])]
     return (
         f"{said}: least in {visible(layers.layers[low])} ({wording.number(float(now[low]))}), most in "
         f"{visible(layers.layers[high])} ({wording.number(float(now[high]))})"
-        f"{', on a logarithmic axis' if log else ''}."
+        f"{', on a logarithmic axis' if log else ''}{f'; {lost} layers are not finite' if lost else ''}."
     )

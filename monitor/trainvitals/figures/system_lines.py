@@ -25,8 +25,8 @@ LATEST_SHARE = 0.25
 ABOVE_SHARE = 0.05
 STEP_AXIS = {"title": {"text": "step", "standoff": 6}, "tickformat": ",d", "hoverformat": ",.0f"}
 NAMES = {
-    tags.STEP_TIME_S: "whole step, mean since the last record",
-    tags.COMMUNICATION_TIME_S: "of this, communication",
+    tags.STEP_TIME_S: "whole step (mean)",
+    tags.COMMUNICATION_TIME_S: "of this: communication",
     tags.THROUGHPUT_PER_S: "samples a second",
     tags.TOKENS_PER_S: "tokens a second",
     tags.MEMORY_BYTES: "main memory",

@@ -76,3 +76,10 @@ def test_whether_it_counts_is_said_in_words(name, says):
 def test_it_appears_only_for_a_loss_that_was_judged():
     assert progress.has_signals(sample("healthy"))
     assert progress.has_signals(sample("too-short"))
+
+
+def test_of_a_loss_that_is_lost_nothing_is_forecast():
+    at = opened("diverging")
+    assert "not finite any more" in words(at)
+    assert not at.select_slider
+    assert not chart_texts(at)

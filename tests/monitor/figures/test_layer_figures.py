@@ -201,6 +201,15 @@ class TestProfile:
         value[19, ::2] = 7.0
         assert named(depth_profile_chart(signal(value), 200), "step 200").x[::2] == pytest.approx([7.0] * 3)
 
+    def test_a_layer_that_is_not_finite_at_the_step_has_no_value_and_is_counted(self):
+        value = decades()
+        value[20, 2] = np.nan
+        bad = np.zeros(value.shape, dtype=bool)
+        bad[20, 2] = True
+        chart = depth_profile_chart(signal(value), 200, non_finite=bad)
+        assert np.isnan(named(chart, "step 200").x[2])
+        assert "1 layers are not finite" in chart.alt
+
     def test_before_the_first_record_there_is_nothing(self):
         chart = depth_profile_chart(signal(decades(), step=np.arange(50) + 100), 50)
         assert "not recorded" in chart.alt
