@@ -14,15 +14,19 @@ from trainvitals.model import Finding, LayerSeries, Run
 from trainvitals.signals import LayerTags
 
 MOST_ROWS, MOST_COLUMNS = 200, 1000
+# Many rows leave each fewer columns: no screen has that many pixels, and a third of a megabyte is sent at most.
+MOST_CELLS = 60_000
 # Over fewer powers of ten, a linear scale shows as much and is easier to read.
 FEWEST_DECADES = 1.5
+# Of so many values the quantiles are known well enough.
+ENOUGH_TO_TELL = 50_000
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cells:
-    """A heatmap of at most ``MOST_ROWS`` by ``MOST_COLUMNS``.
+    """A heatmap of at most ``MOST_ROWS`` by ``MOST_COLUMNS``, and no more than ``MOST_CELLS``.
 
     Args:
         first_layer, last_layer: ``[R]`` which layers share a row.
@@ -51,7 +55,7 @@ def spans_decades(value: Floats) -> bool:
     positive = finite[finite > 0]
     if len(positive) == 0 or bool(np.any(finite < 0)):
         return False
-    low, high = np.quantile(positive, [0.01, 0.99])
+    low, high = np.quantile(positive[:: 1 + len(positive) // ENOUGH_TO_TELL], [0.01, 0.99])
     return bool(np.log10(high / low) >= FEWEST_DECADES)
 
 
@@ -71,7 +75,7 @@ def cells(layers: LayerSeries, *, window: Window | None = None, non_finite: NDAr
     step, value, bad = layers.step[inside], layers.value[inside], bad[inside]
     unusual = _unusual(layers.value)[inside]
     rows = _groups(value.shape[1], MOST_ROWS)
-    columns = _groups(len(step), MOST_COLUMNS)
+    columns = _groups(len(step), min(MOST_COLUMNS, MOST_CELLS // max(1, len(rows) - 1)))
     when = _most(unusual, columns)
     of_column = np.take_along_axis(unusual, when, axis=0)
     which = _most(of_column.T, rows)

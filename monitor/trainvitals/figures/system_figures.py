@@ -115,10 +115,17 @@ def _parts(run: Run) -> tuple[NDArray[np.int64], dict[str, Floats]] | None:
     found = {tag: series for tag, series in found.items() if len(series)}
     if len(found) < 2:
         return None
-    step: NDArray[np.int64] = reduce(np.intersect1d, [series.step for series in found.values()])
+    step: NDArray[np.int64] = reduce(_common, [series.step for series in found.values()])
     if len(step) == 0:
         return None
-    return step, {tag: series.value[np.isin(series.step, step)].astype(np.float64) for tag, series in found.items()}
+    return step, {
+        tag: series.value[np.searchsorted(series.step, step)].astype(np.float64) for tag, series in found.items()
+    }
+
+
+def _common(one: NDArray[np.int64], other: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The steps that both have; mostly both have the same."""
+    return one if np.array_equal(one, other) else np.intersect1d(one, other, assume_unique=True)
 
 
 def _lines(

@@ -5,7 +5,15 @@ import pytest
 
 from trainvitals import Run
 from trainvitals.figures.colour_scale import colour_scale
-from trainvitals.figures.layer_cells import MOST_COLUMNS, MOST_ROWS, cells, non_finite_records, rows_of, spans_decades
+from trainvitals.figures.layer_cells import (
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_ROWS,
+    cells,
+    non_finite_records,
+    rows_of,
+    spans_decades,
+)
 from trainvitals.figures.layer_figures import MOST_TARGETS, heatmap_chart
 from trainvitals.figures.layer_lines import histogram_chart, layer_history_chart
 from trainvitals.figures.layer_profile import depth_profile_chart
@@ -49,12 +57,15 @@ class TestCells:
         value = np.full((7_000, 450), 1.0) * np.logspace(-2, 1, 450)
         value[4_321, 123] = extreme
         found = cells(signal(value))
-        assert found.value.shape == (MOST_ROWS, MOST_COLUMNS)
+        assert found.value.shape == (MOST_ROWS, MOST_CELLS // MOST_ROWS)
         row = int(np.searchsorted(found.last_layer, 123))
         column = int(np.searchsorted(found.last_step, 43_210))
         assert found.value[row, column] == extreme
         assert found.at_step[row, column] == 43_210
         assert found.first_step[column] <= 43_210 <= found.last_step[column]
+
+    def test_few_layers_have_as_many_columns_as_are_ever_drawn(self):
+        assert cells(signal(np.ones((5_000, 3)))).value.shape == (3, MOST_COLUMNS)
 
     def test_every_layer_and_every_record_is_in_one_cell(self):
         found = cells(signal(np.ones((2_345, 301))))
@@ -142,8 +153,8 @@ class TestHeatmap:
     def test_many_records_are_shared_and_the_axis_says_so(self):
         chart = heatmap_chart(signal(np.ones((3_000, 300)) * np.logspace(-4, 0, 300)))
         (heatmap,) = traces(chart, "heatmap")
-        assert np.shape(heatmap.z) == (MOST_ROWS, MOST_COLUMNS)
-        assert "3 records a column, 2 layers a row" in chart.figure.layout.xaxis.title.text
+        assert np.shape(heatmap.z) == (MOST_ROWS, MOST_CELLS // MOST_ROWS)
+        assert "10 records a column, 2 layers a row" in chart.figure.layout.xaxis.title.text
         targets = next(trace for trace in traces(chart, "scatter") if trace.customdata is not None)
         assert len(targets.x) <= max(MOST_TARGETS, MOST_ROWS * 8)
 
