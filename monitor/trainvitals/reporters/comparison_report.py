@@ -89,6 +89,8 @@ def loss_sentence(loss: LossOutcome, *, same_start: bool) -> str:
     levels = f"{wording.number(difference.before)} → {wording.number(difference.after)}"
     if difference.before > 0 and difference.after > 0:
         levels += f" ({_ratio(difference.after / difference.before)})"
+    if difference.since_step is None and loss.beyond_seed:
+        return f"{name}: apart only where both end; {levels}"
     if difference.since_step is None:
         return f"{name}: no lasting difference beyond the noise; {levels} where both end"
     if not same_start and not loss.beyond_seed:

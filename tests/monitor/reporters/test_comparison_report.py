@@ -17,7 +17,7 @@ from trainvitals.comparison import Comparison, LossOutcome, SettingChange
 from trainvitals.maths.curve_difference import CurveDifference
 from trainvitals.maths.level_change import LevelChange
 from trainvitals.model import FindingOutcome, Moved, Severity, Verified, Verify
-from trainvitals.reporters.comparison_report import print_comparison
+from trainvitals.reporters.comparison_report import loss_sentence, print_comparison, setting_words
 from trainvitals.reporters.json_report import render_comparison
 
 GOLDEN = Path(__file__).parent / "golden" / "comparison.txt"
@@ -88,3 +88,15 @@ def test_the_json_has_everything() -> None:
 
 if __name__ == "__main__":
     GOLDEN.write_text(rendered(COMPARISON), encoding="utf-8")
+
+
+def test_curves_that_part_at_the_very_end_are_not_said_to_be_alike() -> None:
+    loss = LossOutcome("train", "", "loss", "loss", CurveDifference(1200, None, 1.38, 3.48e16, 0.1))
+    for same_start in (True, False):
+        said = loss_sentence(loss, same_start=same_start)
+        assert said == "training loss: apart only where both end; 1.38 → 3.48e+16 (2.5e+16 times)"
+
+
+def test_settings_are_as_short_as_they_are_exact() -> None:
+    values = (0.1 + 0.2, 4.0, 1e-8, True, None, "a\x1b")
+    assert [setting_words(value) for value in values] == ["0.3", "4", "1e-08", "True", "not logged", "a\\x1b"]
