@@ -12,6 +12,7 @@ Switching pages empties the URL; what stood there is kept for the session and pu
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -22,7 +23,10 @@ T = TypeVar("T")
 Window = tuple[float, float]
 """A range of the x-axis, from and to, in the unit of that axis; seconds since the epoch where it is wall time."""
 
+# A browser at the other end of a slow line has heard of what was written into its URL after so long.
+HEARD_AFTER_S = 1.0
 _KEPT = "address"
+_REPLACED = "address-replaced"
 _PAGES = "pages"
 
 
@@ -45,10 +49,14 @@ class Field(Generic[T]):
     def get(self) -> T:
         """What the URL says, or said before the page was switched."""
         values = st.query_params.get_all(self.name)
+        if self._is_stale(values):
+            values = []
         if values:
             _kept()[self.name] = values
         elif values := _kept().get(self.name, []):
             st.query_params[self.name] = values
+        else:
+            st.query_params.pop(self.name, None)
         try:
             return self.parse(values) if values else self.default
         except ValueError:
@@ -57,12 +65,18 @@ class Field(Generic[T]):
     def set(self, value: T) -> None:
         """Write it into the URL; the default is written by leaving it out."""
         values = self.write(value)
+        _replaced()[self.name] = st.query_params.get_all(self.name), time.monotonic()
         if value == self.default or not values:
             _kept().pop(self.name, None)
             st.query_params.pop(self.name, None)
         else:
             _kept()[self.name] = values
             st.query_params[self.name] = values
+
+    def _is_stale(self, values: list[str]) -> bool:
+        """Whether the URL is the one that the browser had before it heard of the last ``set``."""
+        before, at_s = _replaced().get(self.name, ([], -math.inf))
+        return values == before != [] and time.monotonic() - at_s < HEARD_AFTER_S and values != _kept().get(self.name)
 
 
 def text(name: str, default: str = "") -> Field[str]:
@@ -156,6 +170,12 @@ def go(name: str) -> None:
 def _kept() -> dict[str, list[str]]:
     kept: dict[str, list[str]] = st.session_state.setdefault(_KEPT, {})
     return kept
+
+
+def _replaced() -> dict[str, tuple[list[str], float]]:
+    """By name: the values in the URL before the last ``set``, and when that was."""
+    replaced: dict[str, tuple[list[str], float]] = st.session_state.setdefault(_REPLACED, {})
+    return replaced
 
 
 def _one_of(allowed: tuple[str, ...], value: str) -> str:

@@ -19,6 +19,8 @@ PAGES = {
     "compare": ("Compare", ":material/compare_arrows:"),
 }
 
+PATHS_NAMED = 3
+
 
 def show() -> None:
     """Show the app; called once at every run of the script."""
@@ -67,4 +69,6 @@ def _banner(shown: Roots) -> str:
             "**Sample runs**, since there is no `./runs`, `./lightning_logs` or `./logs` here. "
             "Your own: `trainvitals app PATH`"
         )
-    return "Showing " + " · ".join(text.code(str(path), longest=60) for path in shown.paths)
+    paths = " · ".join(text.code(str(path), longest=60) for path in shown.paths[:PATHS_NAMED])
+    more = len(shown.paths) - PATHS_NAMED
+    return f"Showing {paths}{f' and {more:,} more' if more > 0 else ''}"

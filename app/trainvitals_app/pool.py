@@ -99,6 +99,9 @@ class Pool:
 
     def _work(self) -> None:
         child: _Child | None = None
+        with contextlib.suppress(OSError):
+            # It loads what it needs while the files are still looked for.
+            child = self._employ()
         while not self._closed.is_set():
             try:
                 waiting = self._queue.get(timeout=IDLE_S if child else 1.0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,18 +24,23 @@ class Roots:
     Args:
         paths: files and folders as the person knows them, absolute, each once.
         origin: whether they were given, are usual folders of the working folder, or are the samples that came along.
+        real: where they lead when every link is followed. Found once: a root that becomes a link later leads nowhere.
     """
 
     paths: tuple[Path, ...]
     origin: Origin
+    real: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "real", tuple(map(os.path.realpath, self.paths)))
 
     def hold(self, path: Path) -> bool:
         """Whether a path lies inside a root once every link on the way is followed."""
         try:
-            real = path.resolve(strict=True)
-        except (OSError, RuntimeError):
+            real = os.path.realpath(path, strict=True)
+        except OSError:
             return False
-        return any(real.is_relative_to(root.resolve()) for root in self.paths)
+        return any(real == root or real.startswith(f"{root.rstrip(os.sep)}{os.sep}") for root in self.real)
 
 
 def find_roots(arguments: Sequence[str], folder: Path) -> Roots:
@@ -44,13 +50,17 @@ def find_roots(arguments: Sequence[str], folder: Path) -> Roots:
         arguments: paths, relative to ``folder`` or absolute; they need not exist yet.
         folder: the working folder; without arguments its usual folders are shown, else the samples.
     """
-    given = tuple(dict.fromkeys((folder / Path(argument).expanduser()).absolute() for argument in arguments))
+    given = [folder / argument for argument in arguments]
     if given:
-        return Roots(given, "given")
-    usual = tuple(folder.absolute() / name for name in USUAL_FOLDERS if (folder / name).is_dir())
+        return _roots(given, "given")
+    usual = [folder / name for name in USUAL_FOLDERS if (folder / name).is_dir()]
     if usual:
-        return Roots(usual, "usual")
+        return _roots(usual, "usual")
     try:
-        return Roots((sample_logs(),), "samples")
+        return _roots([sample_logs()], "samples")
     except LogError:
-        return Roots((), "samples")
+        return _roots([], "samples")
+
+
+def _roots(paths: Sequence[Path], origin: Origin) -> Roots:
+    return Roots(tuple(dict.fromkeys(path.absolute() for path in paths)), origin)

@@ -108,3 +108,25 @@ def test_another_page_finds_what_was_set_although_switching_empties_the_url():
     at.run()
     assert at.session_state["seen"] == "lr"
     assert at.query_params["q"] == "lr"
+
+
+def test_a_url_from_before_the_last_change_does_not_undo_it():
+    at = AppTest.from_function(filter_on_two_pages)
+    at.query_params["q"] = "o"
+    at.run()
+    at.text_input[0].set_value("ov").run()
+    # A refresh that the browser asked for before it had heard of the change.
+    at.query_params["q"] = "o"
+    at.run()
+    assert at.text_input[0].value == "ov"
+    assert at.query_params["q"] == "ov"
+
+
+def test_a_url_that_is_changed_by_hand_counts():
+    at = AppTest.from_function(filter_on_two_pages)
+    at.query_params["q"] = "o"
+    at.run()
+    at.text_input[0].set_value("ov").run()
+    at.query_params["q"] = "lr"
+    at.run()
+    assert at.text_input[0].value == "lr"

@@ -44,3 +44,14 @@ def test_a_root_that_is_itself_a_link_holds_what_it_leads_to(tmp_path):
     (tmp_path / "real" / "run").mkdir(parents=True)
     (tmp_path / "root").symlink_to(tmp_path / "real")
     assert find_roots(["root"], tmp_path).hold(tmp_path / "root" / "run")
+
+
+def test_a_root_that_becomes_a_link_later_leads_nowhere(tmp_path):
+    (tmp_path / "outside").mkdir()
+    roots = find_roots(["root"], tmp_path)
+    (tmp_path / "root").symlink_to(tmp_path / "outside")
+    assert not roots.hold(tmp_path / "root")
+
+
+def test_the_root_of_all_holds_everything(tmp_path):
+    assert find_roots(["/"], tmp_path).hold(tmp_path)

@@ -17,6 +17,8 @@ STATES = address.choices("status", run_list.STATES)
 
 # So many problems have a line of their own above the list.
 PROBLEMS_SHOWN = 4
+# As many as `address.RUNS` holds.
+MOST_RUNS = 8
 # While verdicts still come in.
 IMPATIENT_S = 1.0
 ROWS_SHOWN = 18
@@ -160,13 +162,13 @@ def _table(rows: list[RunRow], names: Mapping[str, str]) -> None:
         address.go("run")
     shown = {ids[number] for number in picked.selection.rows}
     kept = [run_id for run_id in address.RUNS.get() if run_id not in ids or run_id in shown]
-    now = tuple(dict.fromkeys([*kept, *(ids[number] for number in picked.selection.rows)]))[:MOST_RUNS]
+    ticked = tuple(dict.fromkeys([*kept, *(ids[number] for number in picked.selection.rows)]))
+    now = ticked[:MOST_RUNS]
+    if len(ticked) > MOST_RUNS:
+        st.caption(f"{len(ticked):,} runs are ticked; only the first {MOST_RUNS} are taken along.")
     if now != address.RUNS.get():
         address.RUNS.set(now)
         st.rerun(scope="fragment")
-
-
-MOST_RUNS = 8
 
 
 def _actions() -> None:
