@@ -14,7 +14,7 @@ from trainvitals.figures.finding_lanes import LANE_PX, MOST_LANES, finding_band,
 from trainvitals.figures.line_traces import EDGE_AXIS, line_trace
 from trainvitals.figures.loss_lines import loss_lines
 from trainvitals.figures.notes import note, tell_left_out
-from trainvitals.figures.points import Drawn, Window, drawn
+from trainvitals.figures.points import MOST_POINTS, Drawn, Window, drawn
 from trainvitals.figures.run_events import event_lines, event_traces
 from trainvitals.figures.value_range import value_range
 from trainvitals.model import Diagnosis, Finding, Run, Series, Verdict
@@ -30,6 +30,9 @@ PADDING = 0.015
 
 FOCUS_PADDING = 0.25
 """Of a finding's own span, on both sides, where the charts are moved to it."""
+
+# Of all lines together, so that the chart of a run with many validation suites is sent in an instant, too.
+MOST_IN_ALL, LINES_A_LOSS, FEWEST_POINTS = 20_000, 2, 100
 
 # A change point that near to the beginning is the beginning.
 NEAR = 0.02
@@ -162,6 +165,7 @@ def _draw_loss(
         window=window,
         log_y=log_y,
         edge_axis=EDGE,
+        limit=max(FEWEST_POINTS, min(MOST_POINTS, MOST_IN_ALL // (LINES_A_LOSS * len(view.losses)))),
     )
 
 

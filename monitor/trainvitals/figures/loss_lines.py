@@ -10,7 +10,7 @@ from plotly import graph_objects as go
 
 from trainvitals.figures import look
 from trainvitals.figures.line_traces import edge_traces, line_trace, positive_only
-from trainvitals.figures.points import Drawn, Floats, Window, drawn, smoothed
+from trainvitals.figures.points import MOST_POINTS, Drawn, Floats, Window, drawn, smoothed
 from trainvitals.figures.value_range import value_range
 from trainvitals.maths.noise import difference_noise_sd
 from trainvitals.model import Series
@@ -37,6 +37,7 @@ def loss_lines(
     window: Window | None,
     log_y: bool,
     edge_axis: str,
+    limit: int = MOST_POINTS,
 ) -> list[Drawn]:
     """Draw one loss, smoothed where it has points enough.
 
@@ -44,6 +45,7 @@ def loss_lines(
         series: the loss as it was logged, with what a restart replaced later.
         name: safe for plotly.
         edge_axis: where points stand that are not finite.
+        limit: of the points of one line.
 
     Returns:
         What of it is to be seen whole.
@@ -51,11 +53,11 @@ def loss_lines(
     recorded = loss.recorded
     value = _value(recorded, log_y)
     breaks = breaks_at(recorded, loss.restarts)
-    raw = drawn(recorded.step, value, window=window, breaks=breaks)
+    raw = drawn(recorded.step, value, window=window, breaks=breaks, limit=limit)
     lines = [raw]
     gone = replaced(series)
     if len(gone):
-        old = drawn(gone.step, _value(gone, log_y), window=window)
+        old = drawn(gone.step, _value(gone, log_y), window=window, limit=limit)
         faint = look.faint(colour, REPLACED_OPACITY)
         figure.add_trace(line_trace(old, name=f"{name}, replaced by a restart", colour=faint, dash="dot"))
         lines.append(old)
@@ -63,7 +65,7 @@ def loss_lines(
     if weight is None:
         figure.add_trace(line_trace(raw, name=name, colour=colour, dash=dash))
     else:
-        average = drawn(recorded.step, smoothed(value, weight, breaks), window=window, breaks=breaks)
+        average = drawn(recorded.step, smoothed(value, weight, breaks), window=window, breaks=breaks, limit=limit)
         faint = look.faint(colour, look.RAW_OPACITY)
         figure.add_trace(line_trace(raw, name=f"{name}, each point", colour=faint, showlegend=False))
         figure.add_trace(line_trace(average, name=name, colour=colour, dash=dash, hovertemplate="%{y:.5g} (smoothed)"))

@@ -236,3 +236,11 @@ def test_the_window_of_a_finding_has_some_room_around_it() -> None:
     assert focus_window(run(), finding(first_step=None)) is None
     low, high = focus_window(run(), finding(first_step=3990, last_step=3990)) or (0, 0)
     assert low < 3990 < high
+
+
+def test_the_chart_of_many_suites_is_no_larger_than_that_of_a_few() -> None:
+    step = np.arange(20_000)
+    suites = [series(f"val/suite{place}/loss", descent(step, 0.1) + place, step) for place in range(12)]
+    figure = chart(run(*suites, loss=descent(noise=0.1))).figure
+    assert sum(len(line.x) for line in figure.data) < 25_000
+    assert len(figure.to_json()) < 300_000
