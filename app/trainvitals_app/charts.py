@@ -42,10 +42,13 @@ def show(
         chart: the figure, and what it shows in words.
         key: unique on the page.
         zoom: where the range goes that is selected in it; None for a chart without one.
-        on_points: told of the points that are clicked, as plotly describes them, before the page runs again.
+        on_points: told of the points that are clicked, as plotly describes them, before the page runs again. Only
+            without ``zoom``: where a box can be drawn, nothing is told of clicks.
         height: in pixels; the figure's own if None.
         with_reset: whether the button that shows everything again stands above it; several charts may share one.
     """
+    if zoom and on_points:
+        raise ValueError("a chart is either zoomed by a box or clicked")
     figure = chart.figure
     if height is not None:
         figure.update_layout(height=height)
@@ -54,7 +57,7 @@ def show(
 
     def selected() -> None:
         selection = st.session_state[key]["selection"]
-        if on_points and selection["points"] and not selection["box"]:
+        if on_points and selection["points"]:
             on_points(selection["points"])
         if zoom and selection["box"]:
             zoom.set(_range(selection["box"][0]["x"]))

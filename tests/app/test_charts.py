@@ -33,3 +33,18 @@ def test_ends_of_a_box_come_as_numbers_and_dates_as_seconds_since_the_epoch():
     assert _range([7, 3.5]) == (3.5, 7.0)
     assert _range(["7", "3.5"]) == (3.5, 7.0)
     assert _range(["1970-01-01 00:00:10.5", "1970-01-01 00:01"]) == pytest.approx((10.5, 60.0))
+
+
+def both():
+    import plotly.graph_objects as go
+
+    from trainvitals.figures.chart import Chart
+    from trainvitals_app import charts
+
+    charts.show(Chart(go.Figure(), "nothing"), "loss", on_points=print)
+
+
+def test_a_chart_is_either_zoomed_or_clicked():
+    at = AppTest.from_function(both)
+    at.run()
+    assert "either zoomed by a box or clicked" in at.exception[0].message

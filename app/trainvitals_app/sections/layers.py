@@ -29,8 +29,8 @@ AT = address.whole("at")
 HISTOGRAM = address.text("histogram")
 
 HEATMAP_WIDTH, PROFILE_WIDTH = 5, 2
-# Of signals as arrays, which a refresh without news needs again.
-KEPT = 8
+# Of signals as arrays, which a refresh without news needs again; they may be large.
+KEPT = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,8 +23,8 @@ CONTINUE = address.whole("continue")
 FARTHEST_HORIZONS = 4
 SLIDER_STOPS = 100
 CAUSES_SHOWN = 2
-# Of pictures, which a refresh without news needs again.
-KEPT = 16
+# Of pictures, which a refresh without news needs again; each holds on to the points of its loss.
+KEPT = 3
 
 
 def has_signals(shown: Shown) -> bool:

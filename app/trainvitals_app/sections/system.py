@@ -32,16 +32,16 @@ def section(shown: Shown) -> None:
     wide = [each for each in drawn if each[0] == "step-time"]
     narrow = [each for each in drawn if each not in wide]
     for each in wide:
-        _chart(*each)
+        _chart(*each, with_reset=True)
     for place in range(0, len(narrow), 2):
         for column, each in zip(st.columns(2, gap="medium"), narrow[place : place + 2], strict=False):
             with column:
-                _chart(*each)
+                _chart(*each, with_reset=not wide and place == 0)
 
 
-def _chart(key: str, title: str, chart: Chart) -> None:
+def _chart(key: str, title: str, chart: Chart, *, with_reset: bool) -> None:
     st.markdown(f"**{title}**  \n{text.markdown(chart.alt)}")
-    charts.show(chart, f"system-{key}")
+    charts.show(chart, f"system-{key}", with_reset=with_reset)
 
 
 def _charts(shown: Shown) -> Iterator[tuple[str, str, Chart]]:
