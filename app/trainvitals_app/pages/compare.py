@@ -157,7 +157,7 @@ def _losses(opened: Opened, comparison: Comparison | None) -> None:
     """Each loss of the runs over each other."""
     st.toggle("Logarithmic loss", **address.bound(LOG_LOSS))
     names = short_names([each.run.id for each in opened.snapshots])
-    charts.show(legend_chart(names), "compare-legend", zoom=None)
+    charts.show(legend_chart(list(zip(names, range(len(names)), strict=True))), "compare-legend", zoom=None)
     tags = [_loss_tags(each) for each in opened.snapshots]
     losses = dict.fromkeys(loss for each in tags for loss in each)
     outcomes = {(loss.split, loss.suite): loss for loss in comparison.losses} if comparison else {}

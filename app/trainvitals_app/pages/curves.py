@@ -199,16 +199,23 @@ def _charts(view: View, seen: tuple[object, list[str]]) -> None:
     window = ZOOMS[view.axis].get()
     drawn = _drawn(opened, view, window)
     if len(opened.snapshots) > 1:
-        charts.show(legend_chart(short_names(view.run_ids)), "curves-legend", zoom=None)
+        charts.show(legend_chart(_named(opened, view)), "curves-legend", zoom=None)
     with st.container(key="curves-above", horizontal=True, vertical_alignment="center"):
         charts.reset_button("curves", ZOOMS[view.axis])
         _save(opened, view, window)
-        st.caption(live.updated(max(each.updated_at_s for each in opened.snapshots)), width="content")
+        updated = live.updated(max(each.updated_at_s for each in opened.snapshots))
+        st.caption(f"{updated} · draw a box in a chart to look closer", width="content")
     beside = min(MOST_BESIDE, max(len(drawn), 1))
     for begin in range(0, len(drawn), beside):
         for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):
             with column:
                 charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis], with_reset=False)
+
+
+def _named(opened: Opened, view: View) -> list[tuple[str, int]]:
+    """The short name of each run that could be read, and its place, which gives its colour."""
+    ids = [each.run.id for each in opened.snapshots]
+    return [(name, view.run_ids.index(run_id)) for name, run_id in zip(short_names(ids), ids, strict=True)]
 
 
 def _save(opened: Opened, view: View, window: address.Window | None) -> None:
@@ -239,21 +246,20 @@ def _drawn(opened: Opened, view: View, window: address.Window | None) -> list[Ch
     key = (opened.versions, view, window)
     kept = st.session_state.get(_DRAWN)
     if kept is None or kept[0] != key:
-        made = [_chart(tag, opened.snapshots, view, window) for tag in view.tags]
+        made = [_chart(tag, opened, view, window) for tag in view.tags]
         kept = st.session_state[_DRAWN] = (key, made)
     found: list[Chart] = kept[1]
     return found
 
 
-def _chart(tag: str, snapshots: Sequence[Snapshot], view: View, window: address.Window | None) -> Chart:
-    names = dict(zip(view.run_ids, short_names(view.run_ids), strict=True))
+def _chart(tag: str, opened: Opened, view: View, window: address.Window | None) -> Chart:
     curves = []
-    for snapshot in snapshots:
+    for (name, place), snapshot in zip(_named(opened, view), opened.snapshots, strict=True):
         run, series = snapshot.run, snapshot.run.series.get(tag)
         x = None if series is None else places(run, snapshot.signals, series, view.axis)
         if series is not None and x is not None:
             restarts = tuple(restart.step for restart in run.restarts)
-            curves.append(Curve(names[run.id], view.run_ids.index(run.id), series, x, restarts))
+            curves.append(Curve(name, place, series, x, restarts))
     return curves_chart(
         tag,
         curves,

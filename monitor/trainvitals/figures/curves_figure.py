@@ -94,12 +94,15 @@ def curves_chart(
     return Chart(figure, _alt(tag, curves, axis))
 
 
-def legend_chart(runs: Sequence[str]) -> Chart:
-    """Only the legend of several runs, once for all charts below it."""
+def legend_chart(runs: Sequence[tuple[str, int]]) -> Chart:
+    """Only the legend of several runs, once for all charts below it.
+
+    Args:
+        runs: the name of each, as logged, and its place.
+    """
     figure = look.new_figure(height_px=LEGEND_PX)
-    for place, run in enumerate(runs):
-        colour, dash = look.RUN_COLOURS[place], look.RUN_DASHES[place]
-        line = {"color": colour, "width": look.LINE_WIDTH, "dash": dash}
+    for run, place in runs:
+        line = {"color": look.RUN_COLOURS[place], "width": look.LINE_WIDTH, "dash": look.RUN_DASHES[place]}
         name = look.label(run, longest=LONGEST_NAME)
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=name))
     figure.update_layout(
@@ -114,7 +117,7 @@ def legend_chart(runs: Sequence[str]) -> Chart:
             "itemdoubleclick": False,
         },
     )
-    return Chart(figure, f"The runs: {', '.join(visible(run) for run in runs)}.")
+    return Chart(figure, f"The runs: {', '.join(visible(run) for run, _ in runs)}.")
 
 
 def _draw(

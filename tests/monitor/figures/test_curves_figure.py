@@ -34,7 +34,7 @@ def test_eight_runs_differ_in_colour_and_in_dashes() -> None:
 
 
 def test_the_legend_has_the_look_of_the_curves() -> None:
-    legend = legend_chart(["run 0", "run 1"])
+    legend = legend_chart([("run 0", 0), ("run 1", 1)])
     chart = curves_chart("loss", [curve(falling(), run=f"run {i}", place=i) for i in range(2)])
     for name in ("run 0", "run 1"):
         assert trace(legend, name).line == trace(chart, name).line
@@ -119,4 +119,4 @@ def test_where_nothing_can_be_drawn_the_chart_says_so(curves: list[Curve]) -> No
 def test_names_from_the_log_are_text() -> None:
     chart: Chart = curves_chart("<b>loss</b>", [curve(falling(), run="<a href=x>")], smoothing=0.5)
     assert not any("<" in text for text in (*names(chart), chart.figure.layout.title.text))
-    assert not any("<" in name for name in names(legend_chart(["<a href=x>"])))
+    assert not any("<" in name for name in names(legend_chart([("<a href=x>", 3)])))
