@@ -29,7 +29,7 @@ def has_signals(shown: Shown) -> bool:
 def section(shown: Shown) -> None:
     """Draw the section: what has many parts over the whole width, the rest two a row."""
     drawn = list(_charts(shown))
-    wide = [each for each in drawn if each[0] == "step-time"]
+    wide = [(key, title, chart) for key, title, chart in drawn if key == "step-time" and len(chart.figure.data) > 1]
     narrow = [each for each in drawn if each not in wide]
     for each in wide:
         _chart(*each, with_reset=True)

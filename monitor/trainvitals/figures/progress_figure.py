@@ -10,23 +10,17 @@ import numpy as np
 from trainvitals.figures import look
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.points import Window, drawn
+from trainvitals.figures.progress_frame import step_range, value_range
 from trainvitals.model import Verdict
 from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from plotly.graph_objects import Figure
 
     from trainvitals.progress.picture import ForecastPath, PicturedForecast, ProgressPicture, Stretch
 
 HEIGHT_PX = 400
-# A band wider than what was recorded in sight would make a flat line of it; it may take one and a half times as
-# much again on each side.
-LARGEST_OVERHANG = 1.5
-# A descent from far above enters the frame from there: the end, which the verdict is on, keeps a quarter of it.
-MOST_ABOVE = 3.0
-PADDING_SHARE = 0.06
 # Labels closer than this share of the width go into a second row; where that is taken too, the line stands alone.
 LABEL_SHARE = 0.11
 LABEL_ROWS = 2
@@ -61,10 +55,11 @@ def progress_chart(picture: ProgressPicture, *, steps: int | None = None, window
     Args:
         picture: what the verdict rests on.
         steps: how much longer, at least 1; the horizon of the verdict if None.
-        window: the range of steps to draw, all if None.
+        window: the range of steps to draw, all if None; where it reaches the end, the forecasts are drawn as well.
     """
     horizon = picture.progress.horizon_steps or 1
     ahead = horizon if steps is None else steps
+    window = step_range(window, picture, max(ahead, horizon))
     figure = look.new_figure(height_px=HEIGHT_PX)
     _add_stretches(figure, picture)
     _add_loss(figure, picture, window)
@@ -83,7 +78,7 @@ def progress_chart(picture: ProgressPicture, *, steps: int | None = None, window
         hoverformat=",.0f",
         range=None if window is None else list(window),
     )
-    figure.update_yaxes(title=look.label(picture.loss.tag, longest=40), range=_value_range(picture, paths, window))
+    figure.update_yaxes(title=look.label(picture.loss.tag, longest=40), range=value_range(picture, paths, window))
     return Chart(figure, _alt(picture, ahead))
 
 
@@ -262,48 +257,6 @@ def _add_chosen(figure: Figure, picture: ProgressPicture, ahead: int) -> None:
         legendrank=5,
         hovertemplate="%{y:.4g}",
     )
-
-
-def _value_range(
-    picture: ProgressPicture, paths: list[ForecastPath], window: Window | None
-) -> tuple[float, float] | None:
-    """What the forecasts are made from and where they go fill the frame, with as much of the descent as it bears."""
-    if not paths:
-        return None
-    step, value = (picture.block_step, picture.block_value) if window is None else _inside(picture, window)
-    begins = min(float(each.fitted_step[0]) for each in picture.forecasts)
-    near = value[step >= begins] if window is None else value
-    if len(near) == 0:
-        return None
-    low, high = float(near.min()), float(near.max())
-    if window is None or window[1] > picture.forecasts[0].fitted_step[-1]:
-        most = LARGEST_OVERHANG * max(high - low, picture.progress.delta or 0.0)
-        bounds = [picture.region or (low, high), *((float(path.low.min()), float(path.high.max())) for path in paths)]
-        low, high = (
-            max(low - most, min([low, *(each for each, _ in bounds)])),
-            min(high + most, max([high, *(each for _, each in bounds)])),
-        )
-    if window is None:
-        span = high - low
-        before = np.concatenate([value, _earlier(picture)])
-        high = max(high, min(float(before.max()), high + MOST_ABOVE * span))
-        low = min(low, max(float(before.min()), low - MOST_ABOVE * span))
-    pad = PADDING_SHARE * (high - low)
-    return (low - pad, high + pad) if high > low else None
-
-
-def _inside(picture: ProgressPicture, window: Window) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    inside = (picture.loss.step >= window[0]) & (picture.loss.step <= window[1])
-    return picture.loss.step[inside].astype(np.float64), picture.loss.value[inside].astype(np.float64)
-
-
-def _earlier(picture: ProgressPicture) -> NDArray[np.float64]:
-    """The losses of the stretches before the last hard break."""
-    step = picture.loss.step
-    within = [
-        (step >= each.first_step) & (step <= each.last_step) for each in picture.stretches if each.kind == "earlier"
-    ]
-    return picture.loss.value[np.any(within, axis=0)].astype(np.float64) if within else np.empty(0)
 
 
 def _alt(picture: ProgressPicture, ahead: int) -> str:

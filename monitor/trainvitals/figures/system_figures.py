@@ -82,6 +82,8 @@ def step_time_chart(
     title = "time of a step" + (" [s]" if all(_in_s(series) for series in whole) else "")
     finish(figure, scales, title, window, from_zero=True)
     add_bands(figure, run, findings, {*STEP_TAGS, *(series.tag for series in whole)})
+    if len(figure.data) == 1:
+        figure.update_layout(showlegend=False, height=ONE_LINE_PX)
     takes = [f"a step takes {seconds(latest(series.value))}" for series in whole if _in_s(series)][:1]
     split = [f"of the recorded steps {', '.join(said)}"] if said else []
     return Chart(figure, _sentence("; ".join([*takes, *split]) or f"{len(whole)} times of steps"))

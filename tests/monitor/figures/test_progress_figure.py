@@ -99,6 +99,13 @@ def test_a_long_log_is_drawn_with_few_points_and_a_window_in_detail():
     assert set(range(5_000, 5_501)) <= set(np.asarray(detail.x, dtype=int).tolist())
 
 
+def test_a_range_that_reaches_the_end_shows_what_comes_and_another_does_not(improving):
+    end = improving.block_step[-1]
+    _, last = progress_chart(improving, window=(20_000, 40_000)).figure.layout.xaxis.range
+    assert last > end + improving.progress.horizon_steps
+    assert progress_chart(improving, window=(10_000, 20_000)).figure.layout.xaxis.range == (10_000, 20_000)
+
+
 def test_the_words_say_what_the_picture_says(improving):
     horizon = improving.progress.horizon_steps
     words = gain_in_words(improving, horizon)
