@@ -74,8 +74,8 @@ def loss_period(view: RunView) -> LossPeriod | None:
     if loss is None or not view.signals.supervised:
         return None
     curve = loss.curve.take(loss.curve.step >= max(loss.restarts, default=np.iinfo(np.int64).min))
-    found = _period_of(loss.tag, curve, rate)
-    return _period_of(loss.tag, _longest_at_one_rate(curve, rate), rate) if found is None else found
+    found, stretch = _period_of(loss.tag, curve, rate), _longest_at_one_rate(curve, rate)
+    return found if found is not None or len(stretch) == len(curve) else _period_of(loss.tag, stretch, rate)
 
 
 def _longest_at_one_rate(curve: Series, rate: Series | None) -> Series:
