@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 from trainvitals.model import Cause, Evidence, Finding, Suggestion, likelihood_in_words
 from trainvitals.reporters import wording
@@ -159,7 +160,8 @@ def code(suggestion: Suggestion) -> str:
 
 
 def _numbers(item: Evidence) -> Iterable[str]:
-    if item.value is not None:
+    # Of what is not finite the sentence itself says so.
+    if item.value is not None and isfinite(item.value):
         yield f"value {text.markdown(wording.number(item.value))}"
     if item.threshold is not None:
         yield f"limit {text.markdown(wording.number(item.threshold))}"

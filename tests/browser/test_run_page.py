@@ -104,6 +104,26 @@ def test_a_run_that_vanishes_stays_on_the_page_with_a_message(server, visit, fol
     header(page, "399 steps")
 
 
+SAVED = {
+    "Report (HTML)": ("runs-exp.html", "non-finite-loss"),
+    "Report (Markdown)": ("runs-exp.md", "non-finite-loss"),
+    "Losses (CSV)": ("runs-exp.csv", "runs/exp,train_loss,0,"),
+}
+
+
+def test_what_is_saved_is_a_file_of_this_run(server, visit, folder, tmp_path):
+    write(folder / "exp", [*healthy(400), *[math.nan] * 20])
+    page = visit(f"{server}/run?run=runs/exp&paused=yes")
+    header(page, "419 steps")
+    page.locator(".st-key-exports").get_by_role("button").first.click()
+    for title, (name, holds) in SAVED.items():
+        with page.expect_download() as download:
+            page.get_by_text(title, exact=True).first.click()
+        assert download.value.suggested_filename == name
+        download.value.save_as(tmp_path / name)
+        assert holds in (tmp_path / name).read_text(encoding="utf-8")
+
+
 def header(page, words):
     """Wait until the header says so."""
     page.locator(".st-key-run-header").get_by_text(words).first.wait_for()
