@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -102,11 +103,14 @@ def _invite(words: str, *, has_runs: bool) -> None:
 
 
 def short_names(run_ids: Sequence[str]) -> list[str]:
-    """The ids without the folders that they have in common."""
+    """The ids without the folders that they have in common, and only as far as it takes to tell them apart."""
+    if len(run_ids) < 2:
+        return list(run_ids)
     parts = [run_id.split("/") for run_id in run_ids]
-    common = 0
-    while (
-        len(parts) > 1 and all(len(each) > common + 1 for each in parts) and len({each[common] for each in parts}) == 1
-    ):
-        common += 1
-    return ["/".join(each[common:]) for each in parts]
+    levels = zip(*parts, strict=False)
+    common = len(list(itertools.takewhile(lambda level: len(set(level)) == 1, levels)))
+    for longest in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(each[common : common + longest]) or each[-1] for each in parts]
+        if len(set(names)) == len(set(run_ids)):
+            return names
+    return list(run_ids)

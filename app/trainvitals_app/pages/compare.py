@@ -13,11 +13,12 @@ from trainvitals.config import Config
 from trainvitals.figures.comparison_figure import comparison_chart
 from trainvitals.figures.curves_figure import Curve, legend_chart
 from trainvitals.figures.look import SEVERITY_LOOK
-from trainvitals.model import Finding
+from trainvitals.model import Finding, Series
 from trainvitals.reporters import wording
 from trainvitals.reporters.comparison_report import ANOTHER_START, loss_sentence, setting_words
 from trainvitals.reporters.visible import visible
 from trainvitals.side_by_side import differing_settings, findings_by_run
+from trainvitals.view import RunView
 from trainvitals_app import address, charts, live, outcome_texts, several_runs, shared, text
 from trainvitals_app.badges import status_badge
 from trainvitals_app.open_runs import Snapshot
@@ -158,8 +159,8 @@ def _losses(opened: Opened, comparison: Comparison | None) -> None:
     st.toggle("Logarithmic loss", **address.bound(LOG_LOSS))
     names = short_names([each.run.id for each in opened.snapshots])
     charts.show(legend_chart(list(zip(names, range(len(names)), strict=True))), "compare-legend", zoom=None)
-    tags = [_loss_tags(each) for each in opened.snapshots]
-    losses = dict.fromkeys(loss for each in tags for loss in each)
+    drawn = [_losses_of(each) for each in opened.snapshots]
+    losses = dict.fromkeys(loss for each in drawn for loss in each)
     outcomes = {(loss.split, loss.suite): loss for loss in comparison.losses} if comparison else {}
     same_start = comparison is not None and comparison.same_start
     for place, (split, suite) in enumerate(losses):
@@ -168,7 +169,7 @@ def _losses(opened: Opened, comparison: Comparison | None) -> None:
             st.markdown(text.markdown(loss_sentence(outcome, same_start=same_start)))
         chart = comparison_chart(
             f"{'training' if split == 'train' else 'validation'} loss{f' {suite}' if suite else ''}",
-            _curves(opened, names, [each.get((split, suite)) for each in tags]),
+            _curves(opened, names, [each.get((split, suite)) for each in drawn]),
             outcome=outcome,
             same_start=same_start,
             window=address.STEPS.get(),
@@ -181,19 +182,19 @@ def _losses(opened: Opened, comparison: Comparison | None) -> None:
         st.caption(text.markdown(ANOTHER_START))
 
 
-def _loss_tags(snapshot: Snapshot) -> dict[Loss, str]:
-    """The tag of each loss of a run."""
-    tags: dict[Loss, str] = {("val", suite): tag for suite, tag in snapshot.signals.val_loss.items()}
-    train = snapshot.signals.train_loss
-    return {("train", ""): train[0], **tags} if train else tags
+def _losses_of(snapshot: Snapshot) -> dict[Loss, Series]:
+    """Each loss of a run; of a validation loss without a last row that was measured on other data."""
+    view = RunView(snapshot.run, snapshot.signals)
+    train, validation = view.train_loss, view.val_losses
+    losses: dict[Loss, Series] = {("val", suite): loss.recorded for suite, loss in validation.items()}
+    return losses if train is None else {("train", ""): snapshot.run.series[train.tag], **losses}
 
 
-def _curves(opened: Opened, names: Sequence[str], tags: Sequence[str | None]) -> list[Curve]:
+def _curves(opened: Opened, names: Sequence[str], losses: Sequence[Series | None]) -> list[Curve]:
     """The curves of those runs that have this loss, over steps."""
     curves = []
-    for place, (name, tag, snapshot) in enumerate(zip(names, tags, opened.snapshots, strict=True)):
-        if tag is not None:
-            series = snapshot.run.series[tag]
+    for place, (name, series, snapshot) in enumerate(zip(names, losses, opened.snapshots, strict=True)):
+        if series is not None:
             restarts = tuple(restart.step for restart in snapshot.run.restarts)
             curves.append(Curve(name, place, series, series.step.astype(float), restarts))
     return curves

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,10 @@ from trainvitals.model import Series
 from trainvitals.reporters.visible import visible
 from trainvitals.reporters.wording import number
 
-HEIGHT_PX, LEGEND_PX = 270, 40
+HEIGHT_PX = 270
+LEGEND_PX, LEGEND_ROW_PX = 20, 20
+# Of the charts below a legend; of a letter in it.
+NARROWEST_PX, CHARACTER_PX = 560, 6
 TOP_PX = 30
 # Long enough for every pattern of dashes.
 LEGEND_ITEM_PX = 50
@@ -100,10 +104,13 @@ def legend_chart(runs: Sequence[tuple[str, int]]) -> Chart:
     Args:
         runs: the name of each, as logged, and its place.
     """
-    figure = look.new_figure(height_px=LEGEND_PX)
-    for run, place in runs:
+    names = [visible(run, longest=LONGEST_NAME) for run, _ in runs]
+    # In columns as wide as the longest name; what does not fit would be hidden behind a scroll bar.
+    column_px = 2 * LEGEND_ITEM_PX + CHARACTER_PX * max(map(len, names), default=0)
+    rows = math.ceil(len(names) / max(1, NARROWEST_PX // column_px))
+    figure = look.new_figure(height_px=LEGEND_PX + LEGEND_ROW_PX * rows)
+    for name, (_, place) in zip(map(look.label, names), runs, strict=True):
         line = {"color": look.RUN_COLOURS[place], "width": look.LINE_WIDTH, "dash": look.RUN_DASHES[place]}
-        name = look.label(run, longest=LONGEST_NAME)
         figure.add_trace(go.Scatter(x=[None], y=[None], mode="lines", line=line, name=name))
     figure.update_layout(
         xaxis={"visible": False},

@@ -40,6 +40,11 @@ def test_the_legend_has_the_look_of_the_curves() -> None:
         assert trace(legend, name).line == trace(chart, name).line
 
 
+def test_a_legend_of_many_long_names_has_room_for_all() -> None:
+    low, high = (legend_chart([(name * n, place) for place in range(8)]) for name, n in (("a", 2), ("a", 80)))
+    assert high.figure.layout.height >= 8 * 20 > low.figure.layout.height
+
+
 def test_smoothing_leaves_the_raw_curve_behind_and_none_leaves_it_alone() -> None:
     noisy = falling(noise=0.2)
     bare = curves_chart("loss", [curve(noisy)])
