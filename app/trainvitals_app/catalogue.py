@@ -297,7 +297,6 @@ class Catalogue:
         summary = answer.summary if answer.judged else entry.row.summary
         state: RowState = "judged" if summary else "unreadable" if answer.trouble else "waiting"
         with self._lock:
-            entry.in_flight = False
             entry.cost_s = max(answer.cost_s, entry.cost_s / 2)
             entry.row = replace(
                 entry.row,
@@ -311,7 +310,9 @@ class Catalogue:
         if answer.judged:
             self._tell(entry, settled=not entry.has_been_judged and not entry.is_new)
             entry.has_been_judged = True
-        elif answer.summary is not None:
+        # Until here nobody else may look at what was told of this run.
+        entry.in_flight = False
+        if answer.summary is not None and not answer.judged:
             self._submit(entry, _VERDICT + rank, judge=True)
 
     def _tell(self, entry: _Entry, *, settled: bool) -> None:

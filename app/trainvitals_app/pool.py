@@ -62,7 +62,7 @@ class Pool:
         self._closed = threading.Event()
         self._children: set[_Child] = set()
         self._lock = threading.Lock()
-        count = processes or min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+        count = processes or min(MOST_PROCESSES, _cores())
         self._threads = [
             threading.Thread(target=self._work, name=f"trainvitals-judging-{number}", daemon=True)
             for number in range(count)
@@ -181,6 +181,11 @@ class _Child:
         assert self.process.stdin is not None
         pickle.dump(value, self.process.stdin)
         self.process.stdin.flush()
+
+
+def _cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _environment() -> dict[str, str]:

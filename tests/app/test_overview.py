@@ -63,7 +63,7 @@ def test_an_empty_folder_says_what_to_do(tmp_path, monkeypatch):
     at = start(monkeypatch, tmp_path).run()
     assert shown(at) == []
     assert "No runs yet" in said(at)
-    assert "trainvitals.watch" in said(at)
+    assert "trainvitals.watch" in at.code[0].value
 
 
 def test_a_folder_that_is_not_there_is_told_in_a_line(tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ IMPATIENT_S = 1.0
 ROWS_SHOWN = 18
 ROW_PX, HEADER_PX = 35, 38
 TROUBLES_SHOWN = 20
+ROOTS_NAMED = 3
 
 _ORDER = "overview-order"
 _WAS_WAITING = "overview-was-waiting"
@@ -213,14 +214,15 @@ def _nothing(listing: Listing) -> None:
     if math.isnan(listing.looked_at_s):
         st.info("Looking for runs …", icon=":material/hourglass_empty:")
         return
-    paths = ", ".join(text.code(str(path), longest=80) for path in shared.roots().paths)
-    st.info(
-        f"**No runs yet** in {paths}. They appear here by themselves as soon as something is logged.\n\n"
+    paths = ", ".join(text.code(str(path), longest=80) for path in shared.roots().paths[:ROOTS_NAMED])
+    st.info(f"**No runs yet** in {paths}. They appear here as soon as something is logged.", icon=":material/inbox:")
+    for line in listing.troubles[:TROUBLES_SHOWN]:
+        st.text(line)
+    st.markdown(
         "TensorBoard event files, `trainer_state.json` of Hugging Face, Lightning's `metrics.csv`, other tables with a "
-        "loss and JSON lines are read. To record a PyTorch training: `vitals = trainvitals.watch(model, optimizer)`.",
-        icon=":material/inbox:",
+        "loss, and JSON lines are read. To record a PyTorch training:"
     )
-    _troubles(listing.troubles)
+    st.code("import trainvitals\n\nvitals = trainvitals.watch(model, optimizer)  # records to runs/", language="python")
 
 
 def _no_match() -> None:
