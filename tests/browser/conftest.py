@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.browser.server import PATIENCE_S, serving
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 # Without these, the browser itself would ask its maker's servers for updates.
 SILENT = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+OWN = ("http://127.0.0.1:", "file:///", "data:", "blob:")
+"""What may be asked for: nothing outside this machine."""
 
 Visit = Callable[..., "Page"]
 
@@ -32,13 +35,27 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """Opens an address. At the end, no page may have told an error or asked another machine for anything."""
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Starts an app that shows some paths; gives its address."""
+    with ExitStack() as servers:
+
+        def serve(*paths: Path, **options: Any) -> str:
+            return servers.enter_context(serving(*paths, cache=tmp_path / "kept", **options))
+
+        yield serve
+
+
+@pytest.fixture
+def visit(browser: Browser, serve: object) -> Iterator[Visit]:
+    """Opens an address. At the end, no page may have told an error or asked another machine for anything.
+
+    It is closed before any server that a test has started, or it would complain of that.
+    """
     errors: list[str] = []
     requests: list[str] = []
     with ExitStack() as contexts:
 
-        def visit(address: str, *, width: int = 1280, dark: bool = False) -> Page:
+        def visit(address: str, *, width: int = 1280, dark: bool = False, app: bool = True) -> Page:
             context = browser.new_context(
                 viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light"
             )
@@ -49,12 +66,13 @@ def visit(browser: Browser) -> Iterator[Visit]:
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.on("request", lambda request: requests.append(request.url))
             page.goto(address)
-            page.locator("[data-testid=stApp]").wait_for()
+            if app:
+                page.locator("[data-testid=stApp]").wait_for()
             return page
 
         yield visit
     assert errors == []
-    assert [url for url in requests if not url.startswith(("http://127.0.0.1:", "data:", "blob:"))] == []
+    assert [url for url in requests if not url.startswith(OWN)] == []
 
 
 def _errors(message: ConsoleMessage) -> list[str]:
