@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from math import ceil, floor
 
@@ -22,27 +23,32 @@ MOST_CHANGES = 6
 LONGEST_CHANGE = 120
 
 
-def show(shown: Snapshot) -> None:
-    """Draw all cards."""
+def show(shown: Snapshot, *, accepted: Callable[[], None]) -> None:
+    """Draw all cards.
+
+    Args:
+        shown: the run.
+        accepted: called once a finding was accepted.
+    """
     findings = card_texts.keyed(shown.diagnosis.findings)
     opened = {key: finding for key, finding in findings.items() if finding.state == "open"}
     notes = {key: finding for key, finding in opened.items() if finding.severity is Severity.INFO}
-    accepted = [finding for finding in findings.values() if finding.state == "accepted"]
+    settled = [finding for finding in findings.values() if finding.state == "accepted"]
     to_change = {key: finding for key, finding in opened.items() if key not in notes}
     worst = worst_open_finding(shown.diagnosis)
     # The headline's own comes first, also where the finding that is its cause is surer.
     for key, finding in sorted(to_change.items(), key=lambda item: item[1] is not worst):
         in_focus = key == address.FINDING.get()
-        cards.show(finding, key, _actions(shown, finding, key), in_focus=in_focus, is_worst=finding is worst)
+        cards.show(finding, key, _actions(shown, finding, key, accepted), in_focus=in_focus, is_worst=finding is worst)
     if not to_change:
         st.markdown(run_header.nothing_to_change(shown.diagnosis))
     for place, change in enumerate(shown.diagnosis.changes[-MOST_CHANGES:]):
         _change(change, f"change-{place}")
     if notes:
-        _notes(shown, notes, expanded=not to_change)
-    if accepted:
+        _notes(shown, notes, accepted, expanded=not to_change)
+    if settled:
         with st.expander("Accepted", key="accepted", icon=":material/task_alt:", expanded=not to_change):
-            for finding in accepted:
+            for finding in settled:
                 because = text.markdown(finding.accepted_because or "")
                 st.markdown(f"{card_texts.heading(finding)}  \n:gray[accepted because] {because}")
 
@@ -60,14 +66,14 @@ def _indented(line: str) -> str:
     return f"&emsp;{line}"
 
 
-def _notes(shown: Snapshot, notes: dict[str, Finding], *, expanded: bool) -> None:
+def _notes(shown: Snapshot, notes: dict[str, Finding], accepted: Callable[[], None], *, expanded: bool) -> None:
     folded = st.expander("Worth knowing", key="notes", icon=":material/info:", on_change="rerun", expanded=expanded)
     with folded:
         for key, finding in notes.items() if folded.open else ():
-            cards.note(finding, key, _actions(shown, finding, key), in_focus=key == address.FINDING.get())
+            cards.note(finding, key, _actions(shown, finding, key, accepted), in_focus=key == address.FINDING.get())
 
 
-def _actions(shown: Snapshot, finding: Finding, key: str) -> cards.Actions:
+def _actions(shown: Snapshot, finding: Finding, key: str, accepted: Callable[[], None]) -> cards.Actions:
     def show_in_charts() -> None:
         is_shown = address.FINDING.get() == key
         address.FINDING.set("" if is_shown else key)
@@ -75,7 +81,7 @@ def _actions(shown: Snapshot, finding: Finding, key: str) -> cards.Actions:
 
     return cards.Actions(
         show=show_in_charts,
-        accept=partial(acceptance_form.show, finding, shown.diagnosis, key, accepted=st.rerun),
+        accept=partial(acceptance_form.show, finding, shown.diagnosis, key, accepted=accepted),
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from trainvitals import Run, diagnose
-from trainvitals.config import Config
+from trainvitals.config import Config, load_config
 from trainvitals.errors import LogError
 from trainvitals.kept import RunSummary
 from trainvitals.kept.summary import summarise
@@ -32,6 +32,8 @@ class Here:
     def __init__(self) -> None:
         self.runs: dict[str, Run | LogError] = {}
         self.config = Config()
+        self.known_settings: Path | None = None
+        """A file whose settings count from when it is there."""
         self.changes: tuple[Change, ...] = ()
         self.trouble: str | None = None
         self.known: dict[str, Snapshot] = {}
@@ -61,10 +63,11 @@ class Here:
             raise LogError("there is no such run here", where=run_id)
         if isinstance(run, LogError):
             raise run
+        if self.known_settings is not None and self.known_settings.exists():
+            self.config = load_config(self.known_settings)
         key = f"{run_id} {run.points} {self.config}"
         if key not in self.known:
-            found = diagnose(run, self.config)
-            self.known[key] = Snapshot(run, understand(run), found, (), 1.0, len(self.known))
+            self.known[key] = Snapshot(run, understand(run), diagnose(run, self.config), (), 1.0, 1)
         return replace(self.known[key], changes=self.changes, trouble=self.trouble)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
-from tests.app.run_page import Here, opened, words
+from tests.app.run_page import Here, charts, opened, words
 from tests.app.run_page import here as here
 
 from trainvitals import read_run
@@ -46,6 +46,17 @@ def test_an_accepted_finding_is_shown_with_its_reason(here: Here, folder: Path) 
     told = words(opened({"run": "overfitting"}))
     assert 'accepted because] it is [fine] "so"' in told
     assert ":material/warning: sick" not in told
+
+
+def test_what_was_accepted_is_shown_also_while_paused(here: Here, folder: Path) -> None:
+    at = opened({"run": "overfitting", "paused": "yes"})
+    before = charts(at)[0]
+    at.button_group(key="more-overfitting").set_value("accept").run()
+    at.text_input(key="reason-overfitting").input("fine")
+    here.known_settings = folder / "trainvitals.toml"
+    submit(at)
+    assert "accepted because] fine" in words(at)
+    assert charts(at)[0] != before
 
 
 def test_it_can_be_accepted_in_every_run_and_on_one_signal_only(here: Here, folder: Path) -> None:

@@ -5,11 +5,14 @@ Each part is refreshed by itself. What is drawn of an unchanged run is not sent 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from trainvitals.errors import TrainvitalsError
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.loss_figure import loss_chart
+from trainvitals.model import Diagnosis
 from trainvitals_app import (
     address,
     announcements,
@@ -32,6 +35,15 @@ CARDS_WIDTH, CHARTS_WIDTH = 5, 6
 # What lies below may be large, and is not needed as often as the verdict.
 SECTIONS_EVERY_S = 15.0
 _DRAWN, _HELD, _CHART = "drawn-view", "held-snapshot", "loss-chart"
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """The losses as they were drawn last, and of what."""
+
+    key: object
+    diagnosis: Diagnosis
+    chart: Chart
 
 
 def page() -> None:
@@ -69,7 +81,12 @@ def _nothing_yet() -> None:
         "`vitals = trainvitals.watch(model, optimizer)`",
         icon=":material/hourglass_empty:",
     )
-    for trouble in shared.catalogue().listing().troubles:
+    try:
+        troubles = shared.catalogue().listing().troubles
+    except TrainvitalsError:
+        # The chooser says so.
+        return
+    for trouble in troubles:
         st.warning(text.markdown(trouble), icon=":material/warning:")
 
 
@@ -89,7 +106,13 @@ def _verdict(run_id: str) -> None:
 
 def _cards(run_id: str) -> None:
     if (shown := _current(run_id)) is not None:
-        card_list.show(shown)
+        card_list.show(shown, accepted=_accepted)
+
+
+def _accepted() -> None:
+    """A finding was accepted: show what that changes, also while paused."""
+    st.session_state.pop(_HELD, None)
+    st.rerun()
 
 
 def _losses(run_id: str) -> None:
@@ -107,14 +130,13 @@ def _loss_chart(shown: Snapshot) -> Chart:
     """The chart of what is looked at, drawn anew only when there is something new."""
     finding, window, log_y = address.FINDING.get(), address.STEPS.get(), LOG_LOSS.get()
     key = (shown.run.id, shown.version, finding, window, log_y)
-    drawn_key: object
-    drawn: Chart | None
-    drawn_key, drawn = st.session_state.get(_CHART, (None, None))
-    if drawn is None or drawn_key != key:
+    kept: _Drawn | None = st.session_state.get(_CHART)
+    # Under other settings, versions count from one again.
+    if kept is None or kept.key != key or kept.diagnosis is not shown.diagnosis:
         focus = keyed(shown.diagnosis.findings).get(finding)
-        drawn = loss_chart(shown.run, shown.signals, shown.diagnosis, window=window, focus=focus, log_y=log_y)
-        st.session_state[_CHART] = (key, drawn)
-    return drawn
+        chart = loss_chart(shown.run, shown.signals, shown.diagnosis, window=window, focus=focus, log_y=log_y)
+        kept = st.session_state[_CHART] = _Drawn(key, shown.diagnosis, chart)
+    return kept.chart
 
 
 def _sections(run_id: str) -> None:
