@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import os
 import pickle
 import queue
@@ -33,6 +34,8 @@ IDLE_S = 30.0
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Found without being told; before the standard library it would be in the way.
 INSTALLED = ("site-packages", "dist-packages")
+
+_LOG = logging.getLogger(__name__)
 
 Done = Callable[[Answer], None]
 
@@ -120,7 +123,11 @@ class Pool:
                 why = f"the process that read it ended ({type(error).__name__})"
                 answered = Answer(None, False, f"{waiting.job.run_id}: {why}; is there enough memory?", 0.0)
             if not self._closed.is_set():
-                waiting.done(answered)
+                try:
+                    waiting.done(answered)
+                except Exception:
+                    # The thread goes on with the other runs.
+                    _LOG.exception("what came of %s could not be taken in", waiting.job.run_id)
         if child is not None:
             self._dismiss(child)
 
