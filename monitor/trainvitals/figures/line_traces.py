@@ -16,6 +16,9 @@ from trainvitals.figures.points import Drawn, NonFiniteMarks
 FEW_POINTS = 60
 MARKER_SIZE_PX = 5
 EDGE_SIZE_PX = 9
+# Numbers of 32 bits have seven digits; so far from zero, in widths of what is drawn, five of them are left for it.
+FARTHEST_WIDTHS = 100.0
+LARGEST, SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 AT_TOP, AT_BOTTOM = 0.97, 0.03
 
 EDGE_AXIS = {"range": [0, 1], "visible": False, "fixedrange": True, "overlaying": "y"}
@@ -87,11 +90,13 @@ def positive_only(value: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
 
 
 def compact(values: NDArray[Any]) -> NDArray[Any]:
-    """The same numbers in half the bytes where nothing is lost that a picture could show."""
+    """The same numbers in half the bytes where nothing is lost that a picture of them could show."""
     finite = values[np.isfinite(values)]
     size = float(np.max(np.abs(finite), initial=0.0))
     if len(finite) == len(values) and size < np.iinfo(np.int32).max and bool(np.all(finite == np.rint(finite))):
         return values.astype(np.int32)
     smallest = float(np.min(np.abs(finite[finite != 0]), initial=1.0))
-    fits = size < np.finfo(np.float32).max and smallest > np.finfo(np.float32).tiny
-    return values.astype(np.float32) if fits else values
+    fits = size < LARGEST and smallest > SMALLEST
+    # Times of day are large numbers that differ in their last digits.
+    width = float(np.max(finite, initial=-np.inf)) - float(np.min(finite, initial=np.inf))
+    return values.astype(np.float32) if fits and size <= FARTHEST_WIDTHS * width else values

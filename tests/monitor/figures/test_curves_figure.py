@@ -59,7 +59,7 @@ def test_times_of_day_are_dates_and_the_window_is_in_seconds() -> None:
     chart = curves_chart("loss", [curve(falling(), x=1e9 + STEPS)], axis="wall", window=(1e9, 1e9 + 50))
     assert chart.figure.layout.xaxis.type == "date"
     assert list(chart.figure.layout.xaxis.range) == [1e12, 1e12 + 50_000]
-    assert points(trace(chart, "a"))[1][0] == pytest.approx(1e12 + 10_000)
+    assert [x for x, _ in points(trace(chart, "a"))][:3] == [1e12, 1e12 + 10_000, 1e12 + 20_000]
 
 
 def test_what_lies_beside_a_window_does_not_flatten_what_is_in_it() -> None:
