@@ -11,7 +11,7 @@ from trainvitals import Run, diagnose
 from trainvitals.errors import LogError
 from trainvitals.signals import understand
 from trainvitals_app import shared
-from trainvitals_app.catalogue import RunRow
+from trainvitals_app.listing import RunRow
 from trainvitals_app.open_runs import Snapshot
 
 

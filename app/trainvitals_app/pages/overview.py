@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from trainvitals_app import address, badges, live, run_list, shared, text
-from trainvitals_app.catalogue import Listing, RunRow
+from trainvitals_app.listing import Listing, RunRow
 
 WORDS = address.text("find")
 STATES = address.choices("status", run_list.STATES)
