@@ -37,6 +37,8 @@ WARMUP_END_SHARE, WARMUP_HALF_SHARE = 0.9, 0.2
 # three quarters of the run after no more than an untrained model lies above guessing by what it puts out at random.
 SETTLED_BLOCK, SETTLED_SOON_BLOCK = 2, 5
 LARGEST_FALL_TO_GUESSING = 0.15
+# Beyond so many classes a constant term in the loss is as likely, which makes any fall a small share.
+MOST_CLASSES_TO_SETTLE_ON = 20
 # The whole level must lie nearer to ln(K) than the nearest levels of chance to each other: one in twenty does by luck.
 GUESSING_MATCH, GUESSING_MATCH_OF_BLOCK = 0.002, 0.005
 FEWEST_SETTLED_POINTS = 12
@@ -109,7 +111,7 @@ class NotLearning(Rule[Stillness]):
     at chance all the time (accuracy 1/K, area under the ROC curve 0.5), the gain counts from ln(K) on. Without a metric
     training and validation loss must both stand on ln(K) within noise from the first tenth of the run on: what was
     learnt costs different amounts on different data. Or from the first quarter on, after a fall by no more than 15 %,
-    if both are at ln(K) to a five-hundredth.
+    if both are at ln(K) to a five-hundredth and K is at most 20.
 
     The level of guessing is a hint and never the proof: ln(K) lies near any number for some K.
 
@@ -297,7 +299,7 @@ def _all_settled_on(level: float, view: RunView) -> bool:
     if at_once and all(len(loss) >= POINTS_TO_STAND_ALONE for loss in losses):
         return True
     first = float(_levels(losses[0])[0])
-    if first - level > LARGEST_FALL_TO_GUESSING * first:
+    if first - level > LARGEST_FALL_TO_GUESSING * first or level > np.log(MOST_CLASSES_TO_SETTLE_ON) + 1e-9:
         return False
     return all(
         _settled_on(level, loss, SETTLED_SOON_BLOCK, GUESSING_MATCH_OF_BLOCK * level) for loss in losses

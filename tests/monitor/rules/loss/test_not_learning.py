@@ -211,6 +211,7 @@ def settling(start, level, sd, points, seed=0):
         (1.92, 1.80, 1.80, False),
         (1.92, np.log(6.0), 1.81, False),
         (2.30, np.log(6.0), np.log(6.0), False),
+        (5.72, np.log(256.0), np.log(256.0), False),
     ],
 )
 def test_both_losses_may_take_a_quarter_of_the_run_to_come_down_to_guessing(start, level, val_level, found):
