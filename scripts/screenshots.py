@@ -25,6 +25,12 @@ from playwright.sync_api import Page, ViewportSize, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {"overview": "", "run": "run", "curves": "curves", "compare": "compare"}
 """What the picture is called; where the page is."""
+QUERIES = {
+    "run": "run=sample_logs/vanishing-gradients",
+    "curves": "runs=sample_logs/learning-rate-exhausted&runs=sample_logs/healthy",
+    "compare": "runs=sample_logs/learning-rate-exhausted&runs=sample_logs/healthy",
+}
+"""What the pages show of the samples."""
 WIDTHS = (1280, 1920)
 HEIGHT = 1000
 PATIENCE_S = 120.0
@@ -35,7 +41,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the pictures go")
     parser.add_argument("paths", nargs="*", type=Path, help="runs to show; the samples if none is given")
-    parser.add_argument("--run", help="the run that the Run page shows, by the id that its URL has")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with serving(arguments.paths or [ROOT / "sample_logs"]) as address, sync_playwright() as playwright:
@@ -46,7 +51,7 @@ def main() -> None:
                 page = browser.new_page(viewport=size, color_scheme="dark" if dark else "light")
                 page.set_default_timeout(PATIENCE_S * 1000)
                 for name, path in PAGES.items():
-                    page.goto(f"{address}/{path}" + (f"?run={arguments.run}" if arguments.run else ""))
+                    page.goto(f"{address}/{path}?{'' if arguments.paths else QUERIES.get(name, '')}")
                     until_drawn(page)
                     file = arguments.folder / f"{name}-{width}-{'dark' if dark else 'light'}.png"
                     page.screenshot(path=file)
@@ -87,8 +92,9 @@ def until_drawn(page: Page) -> None:
     """Wait until the script has ended and nothing on the page is a placeholder any more."""
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
     page.wait_for_function("document.querySelectorAll('[data-testid=stSkeleton]').length == 0")
-    # Verdicts stream in, and plotly draws after the script has ended; a picture may wait for that.
-    page.wait_for_timeout(6000)
+    page.wait_for_function("!document.body.innerText.includes('still to be judged')")
+    # Plotly draws after the script has ended; a picture may wait for that.
+    page.wait_for_timeout(4000)
 
 
 if __name__ == "__main__":
