@@ -17,6 +17,9 @@ MOST_TICKS = 6
 # A zero has no logarithm; it stands so many decades below the least positive value.
 ZERO_DECADES = 0.5
 
+# Beyond this, differences overflow.
+LARGEST = 1e300
+
 Floats = NDArray[np.float64]
 
 
@@ -57,7 +60,7 @@ def colour_scale(value: Floats) -> ColourScale:
     if spans_decades(value):
         return _logarithmic(finite)
     least, greatest = float(finite.min()), float(finite.max())
-    low, high = (float(each) for each in np.quantile(finite, SHOWN_QUANTILES))
+    low, high = (float(each) for each in np.quantile(np.clip(finite, -LARGEST, LARGEST), SHOWN_QUANTILES))
     colours = look.SEQUENTIAL_COLOURS
     if low < 0 < high:
         high = max(-low, high)

@@ -18,6 +18,8 @@ MOST_ROWS, MOST_COLUMNS = 200, 1000
 MOST_CELLS = 60_000
 # Over fewer powers of ten, a linear scale shows as much and is easier to read.
 FEWEST_DECADES = 1.5
+# A zero is further away than anything else: as far as a millionth of the least positive value.
+ZERO_SHARE = 1e-6
 # Of so many values the quantiles are known well enough.
 ENOUGH_TO_TELL = 50_000
 
@@ -56,7 +58,7 @@ def spans_decades(value: Floats) -> bool:
     if len(positive) == 0 or bool(np.any(finite < 0)):
         return False
     low, high = np.quantile(positive[:: 1 + len(positive) // ENOUGH_TO_TELL], [0.01, 0.99])
-    return bool(np.log10(high / low) >= FEWEST_DECADES)
+    return bool(np.log10(high) - np.log10(low) >= FEWEST_DECADES)
 
 
 def cells(layers: LayerSeries, *, window: Window | None = None, non_finite: NDArray[np.bool_] | None = None) -> Cells:
@@ -120,9 +122,8 @@ def _unusual(value: Floats) -> Floats:
     finite = np.isfinite(value)
     scaled = value
     if spans_decades(value):
-        smallest = float(np.min(value[finite & (value > 0)]))
-        # A zero is further away than anything else.
-        scaled = np.log10(np.maximum(value, smallest * 1e-6, where=finite, out=np.full(value.shape, np.nan)))
+        smallest = max(float(np.min(value[finite & (value > 0)])) * ZERO_SHARE, float(np.finfo(np.float64).tiny))
+        scaled = np.log10(np.maximum(value, smallest, where=finite, out=np.full(value.shape, np.nan)))
     scaled = np.where(finite, scaled, np.nan)
     middle = [
         np.median(column[~np.isnan(column)]) if column.size and not np.isnan(column).all() else 0.0

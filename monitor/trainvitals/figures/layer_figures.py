@@ -87,7 +87,7 @@ def unit_of(kind: str) -> str:
 
 def _heatmap(drawn: Cells, scale: ColourScale) -> go.Heatmap:
     return go.Heatmap(
-        z=scale.position(drawn.value).astype(np.float32),
+        z=compact(scale.position(drawn.value)),
         x=compact((drawn.first_step + drawn.last_step) / 2),
         y=np.arange(len(drawn.first_layer)),
         zmin=scale.low,

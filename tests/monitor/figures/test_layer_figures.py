@@ -133,6 +133,16 @@ class TestColours:
         scale = colour_scale(value)
         assert scale.low < scale.high
 
+    @pytest.mark.parametrize(
+        "value", [np.array([-1e300, 1e300, 0.0]), np.array([5e-324, 1e300]), np.array([0.0, 5e-324])]
+    )
+    def test_values_near_the_ends_of_the_number_range_are_drawn(self, value):
+        layers = signal(np.tile(value, (20, 1)))
+        chart = heatmap_chart(layers)
+        assert np.isfinite(np.asarray(chart.figure.data[0].z, dtype=np.float64)).all()
+        assert depth_profile_chart(layers, 100).alt
+        assert layer_history_chart(layers, "1.weight").alt
+
     def test_decades_are_those_of_most_values(self):
         assert spans_decades(decades())
         assert not spans_decades(np.linspace(1, 5, 100))

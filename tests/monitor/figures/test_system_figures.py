@@ -93,6 +93,11 @@ def test_memory_of_our_own_is_bytes_from_zero_on():
     assert not chart.figure.layout.annotations
 
 
+def test_times_that_no_machine_takes_are_drawn_all_the_same():
+    run = run_of({**PARTS, tags.STEP_TIME_S: 1e300, tags.DATA_TIME_S: 1e300})
+    assert "A step takes" in step_time_chart(run, understand(run)).alt
+
+
 def test_the_cost_of_recording_is_told():
     assert "1.5 %" in overhead_chart(run_of({tags.OVERHEAD_PERCENT: 1.5})).alt
 
