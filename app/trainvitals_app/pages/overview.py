@@ -199,11 +199,19 @@ def _columns() -> dict[str, Any]:
         "status": column.MultiselectColumn("Status", options=cells, color=colours, width=120),
         "run": column.TextColumn("Run", width=175),
         "problem": column.TextColumn("Problem", width=175),
-        "cause": column.TextColumn("Root cause", width=140),
-        "since": column.NumberColumn("Since", format="localized", width=75),
-        "progress": column.TextColumn("Progress", width=130),
-        "loss": column.NumberColumn("Last loss", format="%.4g", width=80),
-        "best": column.NumberColumn("Best val", format="%.4g", width=80),
+        "cause": column.TextColumn(
+            "Root cause", width=140, help="What most likely is behind the problem, where that is something else."
+        ),
+        "since": column.NumberColumn(
+            "Since", format="localized", width=75, help="The step at which the problem began."
+        ),
+        "progress": column.TextColumn(
+            "Progress", width=130, help="Whether the loss still gets better, and what holds it up."
+        ),
+        "loss": column.NumberColumn(
+            "Last loss", format="%.4g", help="Empty where it is not a finite number.", width=80
+        ),
+        "best": column.NumberColumn("Best val", format="%.4g", help="The lowest validation loss.", width=80),
         "curve": column.LineChartColumn("Loss", width=80, color="blue"),
         "steps": column.NumberColumn("Steps", format="localized", width=75),
         "grew": column.DatetimeColumn("Written", format="distance", width=105),
