@@ -42,7 +42,7 @@ def show(run_id: str, changes: Sequence[Change]) -> None:
     if listed:
         with st.container(key="announcements", gap="xxsmall"):
             for change in listed[:MOST_SHOWN]:
-                st.markdown(f"{icon(change)} :gray[{text.markdown(line(change))}]")
+                st.markdown(f"{icon(change)} :small[:gray[{text.markdown(line(change))}]]")
             if len(listed) > MOST_SHOWN:
                 st.markdown(f":gray[and {len(listed) - MOST_SHOWN} earlier changes since you opened this page]")
 
