@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainvitals.maths.period import SHORTEST_PERIOD, SHORTEST_SAMPLED_PERIOD, Period, find_period
 from trainvitals.model import Series
@@ -90,10 +91,12 @@ def _period_of(tag: str, curve: Series, rate: Series | None) -> LossPeriod | Non
     if len(value) < 2:
         return None
     spacing = (int(curve.step[-1]) - int(curve.step[0])) / (len(curve) - 1)
-    with np.errstate(over="ignore", invalid="ignore"):
+    period = _standing_out(value, SHORTEST_PERIOD)
+    if period is None and spacing >= 2:
         # A loss of every step that swings from one step to the next does so by the size of its steps.
-        period = find_period(value, SHORTEST_PERIOD if spacing < 2 else SHORTEST_SAMPLED_PERIOD)
-    if period is None or not _stands_out(period):
+        period = _standing_out(value, SHORTEST_SAMPLED_PERIOD)
+        period = None if period is None or period.length >= SHORTEST_PERIOD else period
+    if period is None:
         return None
     level = abs(float(np.median(value[period.first :])))
     if not level > 0:
@@ -114,9 +117,13 @@ def _period_of(tag: str, curve: Series, rate: Series | None) -> LossPeriod | Non
     )
 
 
-def _stands_out(period: Period) -> bool:
+def _standing_out(value: NDArray[np.float64], shortest: float) -> Period | None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        period = find_period(value, shortest)
+    if period is None or not np.isfinite(period.profile).all():
+        return None
     enough = period.share >= max(SMALLEST_SHARE, SHARE_TIMES_POINTS / period.points)
-    return enough and period.agreement >= SMALLEST_AGREEMENT and bool(np.isfinite(period.profile).all())
+    return period if enough and period.agreement >= SMALLEST_AGREEMENT else None
 
 
 def _steps_down(profile: np.ndarray[tuple[int], np.dtype[np.float64]]) -> bool:
