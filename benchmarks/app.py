@@ -26,12 +26,13 @@ sys.path[:0] = [str(REPOSITORY / "monitor"), str(REPOSITORY)]
 from benchmarks.app_growing import growing_run  # noqa: E402 - found only now where nothing is installed
 from benchmarks.app_logs import RUNS, write_runs  # noqa: E402
 from benchmarks.app_server import (  # noqa: E402
-    APP,
     MEGABYTE,
     Figure,
     Server,
     Wire,
+    app,
     chromium,
+    script,
     serving,
     settled,
     until,
@@ -57,11 +58,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=2.0, help="how long the growing run is watched; the bar is 10")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"how many; the bars are for {RUNS}")
-    parser.add_argument("--app", type=Path, default=APP, help="the script to serve")
     arguments = parser.parse_args()
     load_before = os.getloadavg()
     with tempfile.TemporaryDirectory() as scratch, chromium() as browser:
-        figures = list(measured(browser, Path(scratch), arguments.app, arguments.runs, arguments.minutes * 60))
+        figures = list(measured(browser, Path(scratch), arguments.runs, arguments.minutes * 60))
     print("| figure | bar | measured | |\n|---|---|---|---|")
     for each in figures:
         print(f"| {each.what} | {each.bar} | {each.measured} | {'held' if each.held else '**not held**'} |")
@@ -71,21 +71,22 @@ def main() -> None:
     print(f"Load average (1, 5, 15 minutes) before {loads}.")
 
 
-def measured(browser: Browser, scratch: Path, app: Path, runs: int, growing_s: float) -> Iterator[Figure]:
+def measured(browser: Browser, scratch: Path, runs: int, growing_s: float) -> Iterator[Figure]:
     """All figures, in turn."""
     logs, cache = scratch / "logs", scratch / "cache"
     scalars = write_runs(logs, runs)
     time.sleep(REST_S)
     baseline_bytes, baseline_s = bare_streamlit(browser, scratch)
     own = f" (Streamlit's own first table: {baseline_s:.2f} s)"
-    with serving(app, [logs], cache) as server:
+    with serving(app(logs), cache) as server:
         listed_s, judged_s = list_and_verdicts(browser, server, runs)
         yield figure_s(
             f"{runs} runs, {scalars:,} scalars: list with last values after the server is ready", LIST_S, listed_s, own
         )
         yield figure_s("all verdicts after the server is ready", VERDICTS_S, judged_s)
-    with serving(app, [logs], cache) as server:
+    with serving(app(logs), cache) as server:
         _, again_s = list_and_verdicts(browser, server, runs)
+        own += f", the server's processor until then: {server.processor_s():.2f} s"
         yield figure_s("all verdicts at the second start", AGAIN_S, again_s, own)
         for name, took in page_switches(browser, server).items():
             yield figure_s(f"switch to {name}, drawn", SWITCH_S, statistics.median(took), f", most {max(took):.2f} s")
@@ -97,7 +98,7 @@ def measured(browser: Browser, scratch: Path, app: Path, runs: int, growing_s: f
             f"{held / MEGABYTE:.0f} MB, {held / columns:.1f}x",
             held <= TIMES_THE_COLUMNS * columns,
         )
-    yield from growing_run(browser, scratch, app, growing_s)
+    yield from growing_run(browser, scratch, growing_s)
 
 
 def figure_s(what: str, bar_s: float, took_s: float, more: str = "") -> Figure:
@@ -108,12 +109,12 @@ def figure_s(what: str, bar_s: float, took_s: float, more: str = "") -> Figure:
 def bare_streamlit(browser: Browser, scratch: Path) -> tuple[int, float]:
     """What an app holds that shows a table and a chart of nothing, once somebody has looked at it; and how many seconds
     after its server's first answer the table came to the browser."""
-    script = scratch / "bare.py"
-    script.write_text(
+    bare = scratch / "bare.py"
+    bare.write_text(
         "import pandas, streamlit as st\nfrom plotly import graph_objects as go\n"
         "st.dataframe(pandas.DataFrame({'a': [1.0]}))\nst.plotly_chart(go.Figure(go.Scatter(y=[1, 2])))\n"
     )
-    with serving(script, [], scratch / "no-cache") as server, visiting(browser) as (page, wire):
+    with serving(script(bare), scratch / "no-cache") as server, visiting(browser) as (page, wire):
         page.goto(server.address, wait_until="commit")
         came_s = until(page, lambda: first_table(wire, 1, lambda _table: True))
         page.locator(".js-plotly-plot .main-svg").first.wait_for()

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.app_server import MEGABYTE, REPOSITORY, Figure, ScriptRun, serving, settled, visiting
+from benchmarks.app_server import MEGABYTE, REPOSITORY, Figure, ScriptRun, app, serving, settled, visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -22,7 +22,7 @@ REFRESH_S, REFRESH_BYTES = 0.3, 300_000
 SCALARS_A_SECOND, TAGS = 1000, 10
 COLUMN_BYTES = 8 + 8 + 4
 EVERY_S = 2
-WARM_UP_S = 30.0
+WARM_UP_S = 45.0
 SAMPLED_EVERY_S = 5.0
 TICK_S = 1.0
 """What is asked for within it is one refresh of the page."""
@@ -48,7 +48,7 @@ with EventFileWriter(folder) as writer:
 """
 
 
-def growing_run(browser: Browser, scratch: Path, app: Path, watched_s: float) -> Iterator[Figure]:
+def growing_run(browser: Browser, scratch: Path, watched_s: float) -> Iterator[Figure]:
     """The figures of one run that grows for as long as it is watched."""
     folder = scratch / "growing" / "run"
     arguments = [str(folder), str(SCALARS_A_SECOND), str(TAGS), str(watched_s + 600)]
@@ -57,7 +57,7 @@ def growing_run(browser: Browser, scratch: Path, app: Path, watched_s: float) ->
     writer = subprocess.Popen([sys.executable, "-c", GROWER, *arguments], env=environment)
     try:
         time.sleep(WARM_UP_S)
-        with serving(app, [folder.parent], scratch / "cache") as server, visiting(browser) as (page, wire):
+        with serving(app(folder.parent), scratch / "cache") as server, visiting(browser) as (page, wire):
             page.goto(f"{server.address}/run?every={EVERY_S}")
             settled(page)
             page.wait_for_timeout(WARM_UP_S * 1000)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, WebSocket
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-APP = REPOSITORY / "app" / "main.py"
+SOURCES = [str(REPOSITORY / name) for name in ("monitor", "hooks", "app")]
 PATIENCE_S = 600.0
 MEGABYTE = 1e6
 
@@ -48,16 +48,24 @@ class Server:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def app(*paths: Path) -> list[str]:
+    """``trainvitals app PATH...``, still without its port."""
+    return ["trainvitals", "app", *map(str, paths), "--no-browser", "--port"]
+
+
+def script(path: Path) -> list[str]:
+    """``streamlit run SCRIPT``, still without its port."""
+    return ["streamlit", "run", str(path), "--server.headless", "true", "--server.port"]
+
+
 @contextmanager
-def serving(script: Path, arguments: Sequence[str | Path], cache: Path) -> Iterator[Server]:
-    """A server of ``streamlit run SCRIPT -- ARGUMENTS`` with diagnoses kept in the folder ``cache``."""
+def serving(module: Sequence[str], cache: Path) -> Iterator[Server]:
+    """A server that is started as ``python -m MODULE... PORT``, with diagnoses kept in the folder ``cache``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)]
-    command += ["--server.headless", "true", "--", *map(str, arguments)]
-    environment = {**os.environ, "TRAINVITALS_CACHE": str(cache)}
-    environment.pop("PYTHONPATH", None)
+    command = [sys.executable, "-m", *module, str(port)]
+    environment = {**os.environ, "TRAINVITALS_CACHE": str(cache), "PYTHONPATH": os.pathsep.join(SOURCES)}
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, start_new_session=True, **quiet)
     try:
