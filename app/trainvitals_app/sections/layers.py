@@ -127,13 +127,14 @@ def _at_step(layers: LayerSeries) -> int:
     first, last = int(layers.step[0]), int(layers.step[-1])
     if first == last:
         return last
-    chosen = st.slider(
-        "Depth profile at step",
-        first,
-        last,
-        format="localized",
-        **address.bound(AT, shown=lambda step: last if step is None else min(max(step, first), last)),
-    )
+    slider = address.bound(AT, shown=lambda step: last if step is None else min(max(step, first), last))
+
+    def changed() -> None:
+        """At its end the slider stays there while the run grows; browsers tell of that as a change, too."""
+        step = st.session_state[slider["key"]]
+        AT.set(None if step >= last else step)
+
+    chosen = st.slider("Depth profile at step", first, last, format="localized", key=slider["key"], on_change=changed)
     until = layers.step[layers.step <= chosen]
     return int(until[-1]) if len(until) else first
 

@@ -78,13 +78,21 @@ def _steps_to_continue(picture: ProgressPicture) -> int | None:
     stop = _round_stop(farthest / SLIDER_STOPS)
     # The horizon of the verdict is a stop of its own: there the slider says what the verdict says.
     stops = sorted({*range(stop, farthest, stop), horizon, farthest})
+    slider = address.bound(CONTINUE, shown=lambda steps: min(stops, key=lambda each: abs(each - (steps or horizon))))
+
+    def changed() -> None:
+        """At the horizon of the verdict the slider stays there while it grows, which browsers tell of as a change."""
+        steps = st.session_state[slider["key"]]
+        CONTINUE.set(None if steps == horizon else steps)
+
     return int(
         st.select_slider(
             "If you continue … steps",
             options=stops,
             format_func=wording.step,
             help=f"The verdict looks {wording.step(horizon)} steps ahead.",
-            **address.bound(CONTINUE, shown=lambda steps: min(stops, key=lambda each: abs(each - (steps or horizon)))),
+            key=slider["key"],
+            on_change=changed,
         )
     )
 

@@ -65,6 +65,12 @@ def test_another_signal_layer_and_step_are_shown_and_stand_in_the_address():
     assert "at step 120" in chart_texts(at)[1]
 
 
+def test_a_slider_at_its_end_follows_the_run():
+    at = opened("made", at="200")
+    at.slider[0].set_value(490).run()
+    assert "at" not in at.query_params
+
+
 def test_a_link_shows_the_same_signal_layer_and_step():
     at = opened("made", signal="update_ratio", layer="b", at="200")
     assert (at.selectbox[0].value, at.selectbox[1].value, at.slider[0].value) == ("update_ratio", "b", 200)

@@ -50,6 +50,12 @@ def test_the_slider_changes_the_words_the_chart_and_the_address():
     assert "after 1,500 steps more" in chart_texts(at)[0]
 
 
+def test_at_the_horizon_of_the_verdict_the_slider_follows_it():
+    at = opened("healthy", **{"continue": "1000"})
+    at.select_slider[0].set_value(500).run()
+    assert "continue" not in at.query_params
+
+
 def test_a_link_shows_the_same_number_of_steps():
     at = opened("healthy", **{"continue": "1000"})
     assert at.select_slider[0].value == 1_000
