@@ -50,15 +50,3 @@ def points(page: Page, key: str) -> int:
     plot = part(page, f"chart-{key}").locator(".js-plotly-plot").last
     count: int = plot.evaluate("plot => plot.calcdata.reduce((sum, trace) => sum + trace.length, 0)")
     return count
-
-
-def draw_box(page: Page, key: str, left: float, right: float) -> None:
-    """Draw a box with the mouse, between two shares of the width of a chart."""
-    area = part(page, f"chart-{key}").locator(".js-plotly-plot .nsewdrag").last
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    assert box is not None
-    page.mouse.move(box["x"] + left * box["width"], box["y"] + box["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(box["x"] + right * box["width"], box["y"] + box["height"] / 2, steps=10)
-    page.mouse.up()

@@ -7,8 +7,8 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
+from tests.browser.looking import settled
 from tests.browser.server import serving
-from tests.browser.test_pages import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

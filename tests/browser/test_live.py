@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.browser.looking import part, points, settled, until
+from tests.browser.looking import part, points, settled, until, x_range
 from tests.browser.server import PATIENCE_S
+
+from trainvitals.eventfile.writer import EventFileWriter
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -71,3 +73,18 @@ def test_a_watched_training_appears_and_its_finding_is_raised_while_it_runs(visi
         verdict.get_by_text("non-finite-loss").first.wait_for()
         page.locator("[data-testid=stToast]").get_by_text("non-finite-loss").first.wait_for()
     settled(page)
+
+
+def test_paused_nothing_moves_and_unpaused_it_goes_on(visit, serve, tmp_path):
+    writer = EventFileWriter(tmp_path / "runs" / "growing")
+    for step in range(500):
+        writer.write_scalars(step, {"train/loss": 1.5 + 6 * (step + 10) ** -0.35})
+    page = visit(f"{serve(tmp_path / 'runs')}/run?every=2&paused=yes")
+    until(page, lambda: points(page, "loss") > 0, "the loss is drawn")
+    for step in range(500, 900):
+        writer.write_scalars(step, {"train/loss": 1.5 + 6 * (step + 10) ** -0.35})
+    page.wait_for_timeout(5000)
+    assert x_range(page, "loss")[1] < 550
+    part(page, "live-bar").get_by_text("Pause").click()
+    until(page, lambda: x_range(page, "loss")[1] > 890, "what was written while it was paused is drawn")
+    writer.close()

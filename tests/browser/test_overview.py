@@ -7,8 +7,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.app.logs import append, healthy, write
+from tests.browser.looking import settled
 from tests.browser.server import serving
-from tests.browser.test_pages import settled
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
