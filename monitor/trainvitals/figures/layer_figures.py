@@ -242,7 +242,7 @@ def _heatmap_alt(
     )
     bad = int(drawn.non_finite.sum())
     if bad:
-        said += f" {bad:,} values are NaN or infinite."
+        said += f" NaN or infinite: {bad:,}."
     if flagged:
         named: dict[str, Any] = {finding.name: None for finding, _ in flagged}
         said += f" Framed: {', '.join(named)}."

@@ -77,7 +77,7 @@ def depth_profile_chart(
             y=[None],
             mode="markers",
             marker={"symbol": "x", "size": 8, "color": look.VERMILION},
-            name=f"{lost} layers not finite",
+            name=f"not finite: {lost}",
         )
     if layer in layers.layers:
         figure.add_hline(layers.layers.index(layer), line={"color": look.GREY, "width": 1.5, "dash": "dot"})
@@ -116,5 +116,5 @@ def _profile_alt(layers: LayerSeries, at_step: int, now: NDArray[np.float64], lo
     return (
         f"{said}: least in {visible(layers.layers[low])} ({wording.number(float(now[low]))}), most in "
         f"{visible(layers.layers[high])} ({wording.number(float(now[high]))})"
-        f"{', on a logarithmic axis' if log else ''}{f'; {lost} layers are not finite' if lost else ''}."
+        f"{', on a logarithmic axis' if log else ''}{f'; not finite in {lost}' if lost else ''}."
     )

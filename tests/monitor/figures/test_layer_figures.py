@@ -99,7 +99,7 @@ def test_a_recorded_nan_is_told_from_a_layer_that_was_not_recorded():
     layers = tags.load(run)
     bad = non_finite_records(run, tags, layers)
     assert np.argwhere(bad).tolist() == [[1, layers.layers.index("a")]]
-    assert "1 values are NaN" in heatmap_chart(layers, non_finite=bad).alt
+    assert "NaN or infinite: 1" in heatmap_chart(layers, non_finite=bad).alt
 
 
 class TestColours:
@@ -229,7 +229,7 @@ class TestProfile:
         bad[20, 2] = True
         chart = depth_profile_chart(signal(value), 200, non_finite=bad)
         assert np.isnan(named(chart, "step 200").x[2])
-        assert "1 layers are not finite" in chart.alt
+        assert "not finite in 1" in chart.alt
 
     def test_before_the_first_record_there_is_nothing(self):
         chart = depth_profile_chart(signal(decades(), step=np.arange(50) + 100), 50)
