@@ -8,8 +8,9 @@ from pathlib import Path
 import streamlit as st
 
 from trainvitals.errors import TrainvitalsError
-from trainvitals_app import address, live, news, safety, shared, text
-from trainvitals_app.roots import Roots
+from trainvitals_app import address, live, news, shared, text
+from trainvitals_app.serving import safety
+from trainvitals_app.serving.roots import Roots
 
 # Name in the URL: title and icon.
 PAGES = {

@@ -11,10 +11,10 @@ import streamlit as st
 from trainvitals.config import Config
 from trainvitals.kept import KeptDiagnoses, default_store
 from trainvitals.session import settings
-from trainvitals_app.catalogue import Catalogue
-from trainvitals_app.open_runs import OpenRuns
-from trainvitals_app.pool import Pool
-from trainvitals_app.roots import Roots, find_roots
+from trainvitals_app.runs.catalogue import Catalogue
+from trainvitals_app.runs.open_runs import OpenRuns
+from trainvitals_app.runs.pool import Pool
+from trainvitals_app.serving.roots import Roots, find_roots
 
 
 def roots() -> Roots:

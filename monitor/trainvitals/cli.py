@@ -209,7 +209,7 @@ def app(paths: tuple[str, ...], port: int | None, no_browser: bool) -> None:
     Without PATH, those in ./runs, ./lightning_logs and ./logs, else the samples. Only this machine can see them:
     docs/remote.md says how to look from another one. Needs pip install 'trainvitals[app]'.
     """
-    from trainvitals_app.launch import launch
+    from trainvitals_app.serving.launch import launch
 
     launch(paths, port=port, browser=not no_browser)
 

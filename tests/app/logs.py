@@ -9,8 +9,8 @@ from pathlib import Path
 
 from trainvitals.config import Config
 from trainvitals.kept import KeptDiagnoses
-from trainvitals_app.judging import Answer, Job, answer
-from trainvitals_app.pool import Pool
+from trainvitals_app.runs.judging import Answer, Job, answer
+from trainvitals_app.runs.pool import Pool
 
 PATIENCE_S = 60.0
 

@@ -17,9 +17,9 @@ from trainvitals.kept.summary import summarise
 from trainvitals.live.changes import Change
 from trainvitals.signals import understand
 from trainvitals_app import shared
-from trainvitals_app.listing import Listing, RunRow
-from trainvitals_app.open_runs import Snapshot
-from trainvitals_app.roots import Roots
+from trainvitals_app.runs.listing import Listing, RunRow
+from trainvitals_app.runs.open_runs import Snapshot
+from trainvitals_app.serving.roots import Roots
 
 PATIENCE_S = 60
 

@@ -11,8 +11,8 @@ from trainvitals import Run, diagnose
 from trainvitals.errors import LogError
 from trainvitals.signals import understand
 from trainvitals_app import shared
-from trainvitals_app.listing import RunRow
-from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.runs.listing import RunRow
+from trainvitals_app.runs.open_runs import Snapshot
 
 
 class ShownRuns:

@@ -19,10 +19,12 @@ from trainvitals.reporters.comparison_report import ANOTHER_START, loss_sentence
 from trainvitals.reporters.visible import visible
 from trainvitals.side_by_side import differing_settings, findings_by_run
 from trainvitals.view import RunView
-from trainvitals_app import address, charts, live, outcome_texts, several_runs, shared, text
+from trainvitals_app import address, charts, live, shared, text
 from trainvitals_app.badges import status_badge
-from trainvitals_app.open_runs import Snapshot
-from trainvitals_app.several_runs import Opened, short_names
+from trainvitals_app.findings import outcome_texts
+from trainvitals_app.parts import several_runs
+from trainvitals_app.parts.several_runs import Opened, short_names
+from trainvitals_app.runs.open_runs import Snapshot
 
 LOG_LOSS = address.flag("log")
 

@@ -12,10 +12,11 @@ from trainvitals.figures.curves_figure import Curve, curves_chart, legend_chart
 from trainvitals.figures.x_axes import AXIS_KINDS, AxisKind, available, places
 from trainvitals.model import Series
 from trainvitals.reporters.visible import visible
-from trainvitals_app import address, charts, live, several_runs, shared, tag_choice, text
-from trainvitals_app.open_runs import Snapshot
-from trainvitals_app.scalars_csv import scalars_csv
-from trainvitals_app.several_runs import Opened, short_names
+from trainvitals_app import address, charts, live, shared, text
+from trainvitals_app.parts import several_runs, tag_choice
+from trainvitals_app.parts.scalars_csv import scalars_csv
+from trainvitals_app.parts.several_runs import Opened, short_names
+from trainvitals_app.runs.open_runs import Snapshot
 
 FILTER = address.text("filter")
 TAGS = address.texts("tags", most=12)

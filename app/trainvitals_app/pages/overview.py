@@ -9,8 +9,9 @@ from typing import Any
 
 import streamlit as st
 
-from trainvitals_app import address, badges, live, run_list, shared, text
-from trainvitals_app.listing import Listing, RunRow
+from trainvitals_app import address, badges, live, shared, text
+from trainvitals_app.parts import run_list
+from trainvitals_app.runs.listing import Listing, RunRow
 
 WORDS = address.text("find")
 STATES = address.choices("status", run_list.STATES)

@@ -13,21 +13,11 @@ from trainvitals.errors import TrainvitalsError
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.loss_figure import loss_chart
 from trainvitals.model import Diagnosis
-from trainvitals_app import (
-    address,
-    announcements,
-    card_list,
-    charts,
-    exports,
-    live,
-    run_chooser,
-    run_header,
-    run_sections,
-    shared,
-    text,
-)
-from trainvitals_app.card_texts import keyed
-from trainvitals_app.open_runs import Snapshot
+from trainvitals_app import address, charts, live, shared, text
+from trainvitals_app.findings import announcements, card_list
+from trainvitals_app.findings.card_texts import keyed
+from trainvitals_app.parts import exports, run_chooser, run_header, run_sections
+from trainvitals_app.runs.open_runs import Snapshot
 
 LOG_LOSS = address.flag("log")
 

@@ -12,9 +12,11 @@ from trainvitals.figures.loss_figure import focus_window
 from trainvitals.model import Finding, MarkedChange, Run, Severity
 from trainvitals.reporters.full_report import change_head
 from trainvitals.reporters.wording import worst_open_finding
-from trainvitals_app import acceptance_form, address, card_texts, cards, run_header, text
-from trainvitals_app.open_runs import Snapshot
-from trainvitals_app.outcome_texts import outcome_details, outcome_line
+from trainvitals_app import address, text
+from trainvitals_app.findings import acceptance_form, card_texts, cards
+from trainvitals_app.findings.outcome_texts import outcome_details, outcome_line
+from trainvitals_app.parts import run_header
+from trainvitals_app.runs.open_runs import Snapshot
 
 # Of its steps: a range that is hardly smaller than the whole run is the whole run.
 NEARLY_ALL = 0.9

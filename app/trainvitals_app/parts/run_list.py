@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from trainvitals.model import Diagnosis, Severity, Status
 from trainvitals.reporters import wording
 from trainvitals.reporters.visible import visible
-from trainvitals_app.listing import RunRow
+from trainvitals_app.runs.listing import RunRow
 
 if TYPE_CHECKING:
     import pandas

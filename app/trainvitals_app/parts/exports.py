@@ -14,8 +14,8 @@ from trainvitals.model import Run
 from trainvitals.reporters.html_report import render_html
 from trainvitals.reporters.markdown_report import render_markdown
 from trainvitals.signals import Signals
-from trainvitals_app.open_runs import Snapshot
-from trainvitals_app.scalars_csv import scalars_csv
+from trainvitals_app.parts.scalars_csv import scalars_csv
+from trainvitals_app.runs.open_runs import Snapshot
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from tests.app.logs import NAN, HereAndNow, append, healthy, until, write
 
 from trainvitals.config import Config
 from trainvitals.errors import LogError
-from trainvitals_app import catalogue as catalogue_module
-from trainvitals_app import open_runs as open_runs_module
-from trainvitals_app.catalogue import Catalogue
-from trainvitals_app.open_runs import OpenRuns
-from trainvitals_app.roots import find_roots
+from trainvitals_app.runs import catalogue as catalogue_module
+from trainvitals_app.runs import open_runs as open_runs_module
+from trainvitals_app.runs.catalogue import Catalogue
+from trainvitals_app.runs.open_runs import OpenRuns
+from trainvitals_app.serving.roots import find_roots
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from trainvitals import Run, diagnose
 from trainvitals.signals import understand
-from trainvitals_app.open_runs import Snapshot
-from trainvitals_app.tag_choice import LONGEST_PATTERN, matching, tags_of
+from trainvitals_app.parts.tag_choice import LONGEST_PATTERN, matching, tags_of
+from trainvitals_app.runs.open_runs import Snapshot
 
 TAGS = ["train/loss", "val/loss", "Learning_Rate"]
 

@@ -11,7 +11,7 @@ from tests.app.run_page import here as here
 
 from trainvitals import read_run
 from trainvitals.config import load_config
-from trainvitals_app import acceptance_form
+from trainvitals_app.findings import acceptance_form
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from trainvitals.kept import RunSummary
 from trainvitals.model import Cause, Diagnosis, Finding, Progress, Severity, SignalSummary, Status, Verdict
-from trainvitals_app import run_list
-from trainvitals_app.listing import RunRow
+from trainvitals_app.parts import run_list
+from trainvitals_app.runs.listing import RunRow
 
 
 def diagnosis(run_id, status, *findings):

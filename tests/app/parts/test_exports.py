@@ -14,8 +14,8 @@ from trainvitals import Run, diagnose, read_run
 from trainvitals.model import Series
 from trainvitals.reporters.markdown_report import render_markdown
 from trainvitals.signals import understand
-from trainvitals_app.exports import exports_of, file_name, losses_csv
-from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.parts.exports import exports_of, file_name, losses_csv
+from trainvitals_app.runs.open_runs import Snapshot
 
 
 def test_the_losses_and_nothing_else_are_saved_as_they_were_logged() -> None:

@@ -23,7 +23,7 @@ import trainvitals
 import trainvitals_app
 from trainvitals.formats.format import RunFiles
 from trainvitals.kept import KeptDiagnoses, RunSummary
-from trainvitals_app.judging import Answer, Job
+from trainvitals_app.runs.judging import Answer, Job
 
 # More than these take memory for little: reading is bound by the disk, and other people work on the machine.
 MOST_PROCESSES = 4
@@ -153,7 +153,7 @@ class _Child:
     def __init__(self, kept: KeptDiagnoses) -> None:
         # -P keeps the working folder, which may hold a `random.py` of a training, off the path of imports.
         self.process = subprocess.Popen(
-            [sys.executable, "-P", "-W", "ignore", "-c", "from trainvitals_app.judging import main; main()"],
+            [sys.executable, "-P", "-W", "ignore", "-c", "from trainvitals_app.runs.judging import main; main()"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=_environment(),

@@ -9,9 +9,9 @@ from tests.app.logs import NAN, HereAndNow, append, healthy, until, write
 
 from trainvitals.config import Config
 from trainvitals.kept import KeptDiagnoses, Store, state
-from trainvitals_app import catalogue as catalogue_module
-from trainvitals_app.catalogue import Catalogue
-from trainvitals_app.roots import find_roots
+from trainvitals_app.runs import catalogue as catalogue_module
+from trainvitals_app.runs.catalogue import Catalogue
+from trainvitals_app.serving.roots import find_roots
 
 
 @pytest.fixture

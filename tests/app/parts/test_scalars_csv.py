@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainvitals.model import Series
-from trainvitals_app.scalars_csv import COLUMNS, plain, scalars_csv
+from trainvitals_app.parts.scalars_csv import COLUMNS, plain, scalars_csv
 
 
 def series(value: np.ndarray, tag: str = "loss") -> Series:

@@ -17,7 +17,7 @@ from tests.browser.server import ROOT, free_port, serving
 
 from trainvitals.cli import cli
 from trainvitals.errors import ConfigError, MissingExtraError
-from trainvitals_app import launch
+from trainvitals_app.serving import launch
 
 PATIENCE_S = 120
 OF_THE_CHECKOUT = os.environ | {

@@ -9,7 +9,7 @@ import streamlit as st
 from trainvitals.model import Status
 from trainvitals.reporters.visible import visible
 from trainvitals_app import address, shared
-from trainvitals_app.listing import RunRow
+from trainvitals_app.runs.listing import RunRow
 
 _CHOOSER = "run-chooser"
 _WORST_FIRST = (Status.ERROR, Status.WARNING, Status.UNDETERMINED, Status.HEALTHY)

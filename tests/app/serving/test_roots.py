@@ -1,7 +1,7 @@
 """Which paths are shown, and that nothing outside of them is inside."""
 
 from trainvitals.samples import sample_logs
-from trainvitals_app.roots import find_roots
+from trainvitals_app.serving.roots import find_roots
 
 
 def test_given_paths_are_taken_as_they_are_and_once(tmp_path):

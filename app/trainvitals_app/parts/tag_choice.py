@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.runs.open_runs import Snapshot
 
 LONGEST_PATTERN = 200
 # Of a tag, so much is searched: a pattern can take very long on a long text.

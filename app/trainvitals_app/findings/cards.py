@@ -10,7 +10,8 @@ import streamlit as st
 from trainvitals.errors import UnknownRuleError
 from trainvitals.model import Finding, Suggestion
 from trainvitals.reporters.rule_page import page_of
-from trainvitals_app import card_texts, text
+from trainvitals_app import text
+from trainvitals_app.findings import card_texts
 
 # A longer piece of code scrolls.
 CODE_LINES_SHOWN = 9

@@ -15,9 +15,9 @@ from tests.app.logs import PATIENCE_S, healthy, until, write
 from trainvitals.config import Config
 from trainvitals.formats.discovery import find_runs
 from trainvitals.kept import KeptDiagnoses
-from trainvitals_app import pool as pool_module
-from trainvitals_app.judging import Answer, Job
-from trainvitals_app.pool import Pool
+from trainvitals_app.runs import pool as pool_module
+from trainvitals_app.runs.judging import Answer, Job
+from trainvitals_app.runs.pool import Pool
 
 pytestmark = pytest.mark.slow
 
@@ -79,12 +79,12 @@ def test_files_of_the_working_folder_are_not_imported(tmp_path, pool, monkeypatc
     assert asked(pool, write(tmp_path / "a", healthy(300))).judged
 
 
-def test_the_processes_end_with_the_server_however_it_ends(tmp_path):
+def test_the_processes_end_with_the_server_however_it_ends(tmp_path, root):
     run = write(tmp_path / "a", healthy(300))
     program = f"""
 import os, time, sys
-from tests.app.test_pool import asked
-from trainvitals_app.pool import Pool
+from tests.app.runs.test_pool import asked
+from trainvitals_app.runs.pool import Pool
 from trainvitals.config import Config
 from trainvitals.kept import KeptDiagnoses
 from pathlib import Path
@@ -93,7 +93,6 @@ asked(pool, Path({str(run)!r}))
 print(pool.process_ids[0], flush=True)
 os.kill(os.getpid(), 9)
 """
-    root = Path(__file__).resolve().parents[2]
     paths = [str(root), *(str(root / name) for name in ("monitor", "app"))]
     ended = subprocess.run(
         [sys.executable, "-c", program],

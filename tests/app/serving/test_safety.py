@@ -8,7 +8,7 @@ from streamlit import config
 from tests.app.logs import healthy, write
 from tests.app.showing import said, start
 
-from trainvitals_app import safety
+from trainvitals_app.serving import safety
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,8 @@ from trainvitals.config import Acceptance, find_config_file
 from trainvitals.errors import ConfigError
 from trainvitals.model import Diagnosis, Finding
 from trainvitals.reporters.visible import visible
-from trainvitals_app import safety, text
+from trainvitals_app import text
+from trainvitals_app.serving import safety
 
 LONGEST_REASON = 500
 PROXY_HEADERS = ("X-Forwarded-For", "X-Forwarded-Host", "Forwarded")

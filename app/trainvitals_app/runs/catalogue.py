@@ -14,10 +14,10 @@ from trainvitals.kept.state import State
 from trainvitals.live.changes import Change, FindingLedger
 from trainvitals.live.followed_run import LOOK_AFTER_GROWTH, LOOK_AT_LEAST_EVERY_S
 from trainvitals.reporters.visible import visible
-from trainvitals_app.judging import Answer, Job
-from trainvitals_app.listing import Listing, RowState, RunRow
-from trainvitals_app.pool import Pool
-from trainvitals_app.roots import Roots
+from trainvitals_app.runs.judging import Answer, Job
+from trainvitals_app.runs.listing import Listing, RowState, RunRow
+from trainvitals_app.runs.pool import Pool
+from trainvitals_app.serving.roots import Roots
 
 # Looking for new runs and at the sizes of files: at least so far apart, and so many times as long as it takes.
 LOOK_EVERY_S = 2.0

@@ -8,7 +8,7 @@ from dataclasses import replace
 from tests.monitor.reporters.diagnoses import PLATEAU, SPIKES
 
 from trainvitals.model import WHY_UNKNOWN, Cause, Evidence
-from trainvitals_app import card_texts
+from trainvitals_app.findings import card_texts
 
 HOSTILE = "[click](javascript:alert(1)) <img src=x onerror=alert(1)> `**b**` :material/home: $x$ | # \x1b[31m \u202e"
 RULED_OUT = Cause("overfitting", 0.0, (), ("val follows train",))

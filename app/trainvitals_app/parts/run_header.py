@@ -8,7 +8,7 @@ from trainvitals.model import Diagnosis, Status
 from trainvitals.reporters import wording
 from trainvitals_app import live, text
 from trainvitals_app.badges import status_badge
-from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.runs.open_runs import Snapshot
 
 
 def show(shown: Snapshot) -> None:

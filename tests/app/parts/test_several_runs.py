@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainvitals_app.several_runs import short_names
+from trainvitals_app.parts.several_runs import short_names
 
 ids = st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=4).map("/".join), max_size=8, unique=True)
 

@@ -12,7 +12,7 @@ from trainvitals.errors import LogError
 from trainvitals.figures.look import MOST_RUNS
 from trainvitals.reporters.visible import visible
 from trainvitals_app import address, live, shared, text
-from trainvitals_app.open_runs import Snapshot
+from trainvitals_app.runs.open_runs import Snapshot
 
 LONGEST_NAME = 120
 # For runs to choose, while there are none.

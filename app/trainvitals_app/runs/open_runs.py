@@ -17,7 +17,7 @@ from trainvitals.live.clock import Clock
 from trainvitals.live.followed_run import FollowedRun
 from trainvitals.model import Diagnosis, Run
 from trainvitals.signals import Signals, understand
-from trainvitals_app.catalogue import Catalogue
+from trainvitals_app.runs.catalogue import Catalogue
 
 # Eight runs can be seen at once, and a second person may look at others.
 MOST_OPEN = 16

@@ -1,0 +1,1 @@
+"""A finding on a page: its card, accepting it, what becomes of it."""
