@@ -104,6 +104,17 @@ def test_a_run_that_vanishes_stays_on_the_page_with_a_message(server, visit, fol
     header(page, "399 steps")
 
 
+def test_a_link_to_a_run_that_is_not_there_yet_waits_for_it(server, visit, folder):
+    write(folder / "another", healthy(400))
+    page = visit(f"{server}/run?run=runs/late&every=2")
+    page.locator(".st-key-run-chooser").wait_for()
+    page.get_by_text("runs/late").first.wait_for()
+    page.wait_for_timeout(5000)
+    write(folder / "late", healthy(300))
+    header(page, "299 steps")
+    assert "run=runs%2Flate" in page.url or "run=runs/late" in page.url
+
+
 SAVED = {
     "Report (HTML)": ("runs-exp.html", "non-finite-loss"),
     "Report (Markdown)": ("runs-exp.md", "non-finite-loss"),

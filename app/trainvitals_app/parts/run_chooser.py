@@ -31,9 +31,10 @@ def show() -> None:
     chosen = address.RUN.get()
     # Labels must not change while a run grows: the browser sends them back as what was chosen.
     run_ids = [row.id for row in rows]
-    if chosen and chosen not in run_ids and not catalogue.has_looked:
+    if chosen and chosen not in run_ids:
+        # Gone, or not found yet. Of a list without it the browser would choose another.
         run_ids.append(chosen)
-    st.session_state[_CHOOSER] = chosen if chosen in run_ids else None
+    st.session_state[_CHOOSER] = chosen or None
     st.selectbox(
         "Run",
         run_ids,
