@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
@@ -28,7 +29,9 @@ def config() -> Config:
     Raises:
         ConfigError: the file cannot be understood.
     """
-    return settings()
+    here = Path.cwd()
+    files = (folder / name for folder in (here, *here.parents) for name in ("trainvitals.toml", "pyproject.toml"))
+    return _settings_as_of(tuple(map(_stamp, files)))
 
 
 def begin(paths: Sequence[str]) -> None:
@@ -51,6 +54,20 @@ def catalogue() -> Catalogue:
 def open_runs() -> OpenRuns:
     """The runs that pages look into."""
     return _shared(roots(), config()).open_runs
+
+
+@lru_cache(maxsize=4)
+def _settings_as_of(_stamps: tuple[tuple[str, int, int], ...]) -> Config:
+    # A page asks several times while it is drawn, and each time all of these files would be parsed.
+    return settings()
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return str(file), 0, 0
+    return str(file), status.st_mtime_ns, status.st_size
 
 
 class _Shared:
