@@ -2,12 +2,14 @@
 
     python scripts/screenshots.py FOLDER [PATH...]
 
-Without a PATH of runs, of the samples; README shows two of those. Needs Debian's `chromium` and playwright.
+Without a PATH of runs, of the samples; two of those are in `docs/images/`, for README.
+Needs Debian's `chromium` and playwright.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import socket
 import subprocess
@@ -43,7 +45,7 @@ def main() -> None:
     parser.add_argument("paths", nargs="*", type=Path, help="runs to show; the samples if none is given")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
-    with serving(arguments.paths or [ROOT / "sample_logs"]) as address, sync_playwright() as playwright:
+    with serving([path.resolve() for path in arguments.paths]) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for dark in (False, True):
             for width in WIDTHS:
@@ -61,14 +63,18 @@ def main() -> None:
 
 @contextmanager
 def serving(paths: list[Path]) -> Iterator[str]:
-    """The address of an app that shows these paths, and has kept no diagnosis before."""
+    """The address of an app that shows these paths, and has kept no diagnosis before.
+
+    It is started in an empty folder, where it shows the samples if there are no paths.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "app" / "main.py")]
     command += ["--server.port", str(port), "--server.headless", "true", "--", *map(str, paths)]
-    with tempfile.TemporaryDirectory() as cache:
-        server = subprocess.Popen(command, cwd=ROOT, env={"PATH": "/usr/bin:/bin", "TRAINVITALS_CACHE": cache})
+    with tempfile.TemporaryDirectory() as cache, tempfile.TemporaryDirectory() as empty:
+        environment = {"PATH": os.defpath, "TRAINVITALS_CACHE": cache}
+        server = subprocess.Popen(command, cwd=empty, env=environment)
         try:
             until_s = time.monotonic() + PATIENCE_S
             while time.monotonic() < until_s and not answers(port):
