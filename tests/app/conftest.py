@@ -1,7 +1,8 @@
-"""The app in this process has no server, and so no address of one: here it has that of a server as it should be."""
+"""The app in this process: with the address of a server as it should be, for it has none, and leaving nothing behind."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -14,3 +15,11 @@ def local_server() -> Iterator[None]:
     config.set_option("server.address", "127.0.0.1")
     yield
     config.set_option("server.address", before)
+
+
+@pytest.fixture(autouse=True)
+def own_main() -> Iterator[None]:
+    """A script that Streamlit tests becomes the main module, which processes of later tests would run again."""
+    before = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = before

@@ -101,7 +101,7 @@ def test_a_huge_log_is_drawn_in_few_points(visit, serve, tmp_path):
 @pytest.mark.parametrize("path", PAGES)
 def test_each_page_opens_on_logs_of_strangers(visit, strangers, path):
     page = visit(f"{strangers}/{path}")
-    until(page, lambda: len(page.inner_text("[data-testid=stMain]")) > 200, "something is shown")
+    until(page, lambda: len(page.inner_text("[data-testid=stMain]")) > 100, "something is shown")
     settled(page)
 
 

@@ -91,6 +91,7 @@ COMMANDS = {
     "signals": {"path", "--train-loss", "--val-loss", "--learning-rate"},
     "rules": set(),
     "explain": {"name"},
+    "app": {"paths", "--port", "--no-browser"},
     "demo": {"scenario"},
 }
 
