@@ -1,4 +1,4 @@
-"""The app in this process: with the address of a server as it should be, for it has none, and leaving nothing behind."""
+"""The app in this process: with the address of a server as it should be, as it has none, and leaving nothing behind."""
 
 from __future__ import annotations
 
