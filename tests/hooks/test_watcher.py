@@ -7,10 +7,7 @@ import gc
 import os
 import pickle
 import shutil
-import signal
-import subprocess
 import sys
-import textwrap
 import weakref
 from pathlib import Path
 
@@ -304,54 +301,6 @@ def test_the_budget_raises_the_interval_and_marks_it(tmp_path):
     assert len(found["train/loss"]) == 60
     assert len(found["train/grad_norm"]) < 20
     assert next(iter(found["monitor/every"].values())) == 2
-
-
-SCRIPT = """
-import os, sys, signal
-import torch, trainvitals
-model = torch.nn.Linear(4, 1)
-optimizer = torch.optim.SGD(model.parameters(), 0.1)
-vitals = trainvitals.watch(model, optimizer, sys.argv[1], every=5, budget=float("inf"), live=False)
-for step in range(40):
-    model(torch.randn(8, 4)).square().mean().backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    vitals.log(loss=float(step))
-    if step == 33 and sys.argv[2] == "kill":
-        os.kill(os.getpid(), signal.SIGKILL)
-    if step == 33 and sys.argv[2] == "fork" and os.fork() == 0:
-        sys.exit(0)
-    if step == 33 and sys.argv[2] == "interrupt":
-        raise KeyboardInterrupt
-"""
-
-
-def run_script(folder, how):
-    path = os.pathsep.join(sys.path)
-    return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(SCRIPT), str(folder), how],
-        env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.mark.slow
-def test_a_killed_process_loses_at_most_its_last_record(tmp_path):
-    assert run_script(tmp_path, "kill").returncode == -signal.SIGKILL
-    found = recorded(tmp_path)
-    assert sorted(found["train/loss"]) == list(range(33))
-    assert sorted(found["grad_norm/weight"]) == list(range(0, 33, 5))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("how", "steps"), [("end", 40), ("interrupt", 34), ("fork", 40)])
-def test_a_process_that_ends_has_written_everything(tmp_path, how, steps):
-    told = run_script(tmp_path, how).stderr
-    assert sorted(recorded(tmp_path)["train/loss"]) == list(range(steps))
-    assert len(event_files(tmp_path)) == 1
-    assert told.count("next: trainvitals diagnose") == 1
 
 
 @pytest.mark.slow
