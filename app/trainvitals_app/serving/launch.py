@@ -13,7 +13,7 @@ from trainvitals.errors import MissingExtraError
 SCRIPT = Path(__file__).with_name("installed") / "main.py"
 NEEDED = ("streamlit", "plotly", "tsdownsample")
 
-OPTIONS: Mapping[str, bool | int | str | tuple[str, ...]] = {
+OPTIONS: Mapping[str, bool | int | float | str | tuple[str, ...]] = {
     "server.address": "127.0.0.1",
     # Not another name that a stranger's page has pointed to this machine.
     "server.allowedHosts": ("localhost", "127.0.0.1"),
@@ -28,6 +28,9 @@ OPTIONS: Mapping[str, bool | int | str | tuple[str, ...]] = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
+    # No message is ever sent as a reference to an earlier one: a browser may forget one between asking for a run of
+    # the script and getting it, and then gives up its connection ("Cached ForwardMsg MISS"). No message is so large.
+    "global.minCachedMessageSize": 1e12,
     # Streamlit's own is a red, which here means sick.
     "theme.light.primaryColor": "#0f6a8b",
     "theme.dark.primaryColor": "#58b5d6",
