@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-
-import streamlit as st
 
 from trainvitals.config import Config
 from trainvitals.kept import KeptDiagnoses, default_store
@@ -16,6 +16,8 @@ from trainvitals_app.runs.catalogue import Catalogue
 from trainvitals_app.runs.open_runs import OpenRuns
 from trainvitals_app.runs.pool import Pool
 from trainvitals_app.serving.roots import Roots, find_roots
+
+MOST_AT_ONCE = 2
 
 
 def roots() -> Roots:
@@ -44,6 +46,15 @@ def begin(paths: Sequence[str]) -> None:
         ConfigError: the settings cannot be understood.
     """
     _shared(find_roots(paths, Path.cwd()), config())
+
+
+def let_go() -> None:
+    """End all reading and judging. Who asks again begins anew."""
+    with _lock:
+        released = list(_made.values())
+        _made.clear()
+    for each in released:
+        each.close()
 
 
 def catalogue() -> Catalogue:
@@ -82,9 +93,22 @@ class _Shared:
         self.catalogue.close()
 
 
-# Other settings make another one; the one before stays for sessions that have not run since.
-@st.cache_resource(
-    show_spinner=False, max_entries=2, hash_funcs={Roots: repr, Config: repr}, on_release=lambda shared: shared.close()
-)
 def _shared(shown: Roots, config: Config) -> _Shared:
-    return _Shared(shown, config)
+    """What belongs to these roots and settings. Other settings make another one; the one before stays for sessions that
+    have not run since."""
+    # Settings hold lists, which cannot be looked up.
+    key = repr(shown), repr(config)
+    with _lock:
+        if key not in _made:
+            _made[key] = _Shared(shown, config)
+        _made.move_to_end(key)
+        released = [_made.popitem(last=False)[1] for _ in range(len(_made) - MOST_AT_ONCE)]
+        found = _made[key]
+    for each in released:
+        each.close()
+    return found
+
+
+# Not a cache of Streamlit's: loading Streamlit takes longer than all else until the first runs are read.
+_lock = threading.Lock()
+_made: OrderedDict[tuple[str, str], _Shared] = OrderedDict()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +14,12 @@ from trainvitals_app.runs.judging import Answer, Job, answer
 from trainvitals_app.runs.pool import Pool
 
 PATIENCE_S = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+OF_THE_CHECKOUT = os.environ | {
+    "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("monitor", "hooks", "app")),
+    "TRAINVITALS_CACHE": "",
+}
+"""For another process that uses the app without its being installed."""
 
 
 class HereAndNow(Pool):

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def start(monkeypatch: pytest.MonkeyPatch, *paths: Path, **query: str | list[str]) -> AppTest:
     """The app on these paths, its verdicts all there, before the page is drawn for the first time."""
+    shared.let_go()
     st.cache_resource.clear()
     monkeypatch.setattr(shared, "Pool", lambda _kept: HereAndNow())
     monkeypatch.setattr(sys, "argv", ["main.py", *map(str, paths)])

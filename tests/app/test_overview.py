@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import pytest
-import streamlit as st
 from tests.app.logs import NAN, healthy, write
 from tests.app.showing import ROOT, said, start
+
+from trainvitals_app import shared
 
 
 @pytest.fixture(autouse=True)
 def nothing_shared():
     yield
-    st.cache_resource.clear()
+    shared.let_go()
 
 
 @pytest.fixture

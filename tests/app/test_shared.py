@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
+from tests.app.logs import OF_THE_CHECKOUT, PATIENCE_S
 
 from trainvitals.errors import ConfigError
 from trainvitals_app import shared
@@ -26,3 +30,8 @@ def test_settings_are_read_again_when_a_file_has_changed_and_only_then(tmp_path,
     for _ in range(2):
         with pytest.raises(ConfigError, match="colour"):
             shared.config()
+
+
+def test_reading_can_begin_before_streamlit_is_loaded():
+    program = "import sys; from trainvitals_app import shared; sys.exit('streamlit' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, env=OF_THE_CHECKOUT, timeout=PATIENCE_S)

@@ -19,7 +19,8 @@ from trainvitals_app.parts.several_runs import Opened, short_names
 from trainvitals_app.runs.open_runs import Snapshot
 
 FILTER = address.text("filter")
-TAGS = address.texts("tags", most=12)
+CHARTS_A_PAGE = 9
+TAGS = address.texts("tags", most=CHARTS_A_PAGE)
 AXIS = address.choice("x", AXIS_KINDS, "step")
 SMOOTHING = address.number("smoothing", 0.6, least=0.0, most=0.999)
 LOG_X, LOG_Y = address.flag("logx"), address.flag("logy")
@@ -50,10 +51,11 @@ HOW_TO_LOG: dict[AxisKind, str] = {
 # Evenly set apart by how far back the average looks.
 WEIGHTS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999)
 LONGEST_TAG = 100
-CHARTS_A_PAGE = 12
 MOST_BESIDE = 3
 # By how many charts stand beside one another.
 HEIGHTS_PX = {1: 460, 2: 340, 3: 270}
+# Two for each column of pixels on a wide screen.
+POINTS = {1: 2000, 2: 1200, 3: 800}
 _DRAWN = "drawn-curves"
 
 
@@ -261,6 +263,7 @@ def _chart(tag: str, opened: Opened, view: View, window: address.Window | None) 
         if series is not None and x is not None:
             restarts = tuple(restart.step for restart in run.restarts)
             curves.append(Curve(name, place, series, x, restarts))
+    beside = min(len(view.tags), MOST_BESIDE)
     return curves_chart(
         tag,
         curves,
@@ -269,5 +272,6 @@ def _chart(tag: str, opened: Opened, view: View, window: address.Window | None) 
         window=window,
         log_x=view.log_x,
         log_y=view.log_y,
-        height_px=HEIGHTS_PX[min(len(view.tags), MOST_BESIDE)],
+        height_px=HEIGHTS_PX[beside],
+        limit=POINTS[beside],
     )

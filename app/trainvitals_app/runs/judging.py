@@ -10,6 +10,7 @@ import os
 import pickle
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from trainvitals.errors import TrainvitalsError
@@ -21,6 +22,9 @@ from trainvitals.model import Diagnosis, Progress, Run, Status, Verdict
 from trainvitals.reporters.visible import visible
 from trainvitals.signals import understand
 
+# Below the training that may run beside it, and below the server.
+NICENESS = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -29,7 +33,7 @@ class Job:
     Args:
         run_id: what it is called.
         files: those that belong to it.
-        judge: whether to judge it; else a verdict is taken only where one was kept, and the run is read for its values.
+        judge: whether to judge it; else it is read for its values.
     """
 
     run_id: str
@@ -57,19 +61,14 @@ class Answer:
 def answer(job: Job, kept: KeptDiagnoses) -> Answer:
     """Do one job. Whatever is wrong with the files becomes a line."""
     began_s = time.process_time()
-    summary, judged, trouble = None, False, None
+    summary, trouble = None, None
     try:
-        summary = kept.find(job.files, job.run_id)
-        judged = job.judge or summary is not None
-        if summary is None and job.judge:
-            summary = kept.make(job.files, job.run_id)
-        elif summary is None:
-            summary = _values(job, kept)
+        summary = kept.summary(job.files, job.run_id) if job.judge else _values(job, kept)
     except TrainvitalsError as error:
         trouble = visible(error.message())
     except Exception as error:
         trouble = visible(f"{job.run_id}: it could not be read: {type(error).__name__}: {error}")
-    return Answer(summary, judged and summary is not None, trouble, time.process_time() - began_s)
+    return Answer(summary, job.judge and summary is not None, trouble, time.process_time() - began_s)
 
 
 def _values(job: Job, kept: KeptDiagnoses) -> RunSummary:
@@ -104,7 +103,16 @@ def main() -> None:
     try:
         kept: KeptDiagnoses = pickle.load(jobs)
         while True:
-            pickle.dump(answer(pickle.load(jobs), kept), answers)
+            job: Job = pickle.load(jobs)
+            if job.judge:
+                _give_way()
+            pickle.dump(answer(job, kept), answers)
             answers.flush()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
+
+
+def _give_way() -> None:
+    """Let others go first. Not for the values before: somebody waits for them, and they are read in a moment."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)

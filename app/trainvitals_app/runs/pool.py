@@ -27,8 +27,6 @@ from trainvitals_app.runs.judging import Answer, Job
 
 # More than these take memory for little: reading is bound by the disk, and other people work on the machine.
 MOST_PROCESSES = 4
-# Below the training that may run beside it, and below the server.
-NICENESS = 5
 # Each holds the libraries that judging needs, so that it goes when there is nothing to do for a while.
 IDLE_S = 30.0
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -160,8 +158,6 @@ class _Child:
             # Ctrl-C in the terminal is for the server, which closes the pipes.
             process_group=0,
         )
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self.process.pid, NICENESS)
         self._tell(kept)
 
     def ask(self, job: Job) -> Answer:

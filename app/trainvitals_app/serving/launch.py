@@ -31,6 +31,8 @@ OPTIONS: Mapping[str, bool | int | float | str | tuple[str, ...]] = {
     # No message is ever sent as a reference to an earlier one: a browser may forget one between asking for a run of
     # the script and getting it, and then gives up its connection ("Cached ForwardMsg MISS"). No message is so large.
     "global.minCachedMessageSize": 1e12,
+    # After each part of a page, Streamlit would look through all that Python holds for cycles: 0.1 s, again and again.
+    "runner.postScriptGC": False,
     # Streamlit's own is a red, which here means sick.
     "theme.light.primaryColor": "#0f6a8b",
     "theme.dark.primaryColor": "#58b5d6",
@@ -72,13 +74,16 @@ def launch(paths: Sequence[str], *, port: int | None = None, browser: bool = Tru
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing:
         raise MissingExtraError(f"the app needs {' and '.join(missing)}", hint="pip install 'trainvitals[app]'")
-    from streamlit.web.cli import main
-
     from trainvitals_app import shared
 
-    # Runs are read while the server still starts.
+    # Runs are read while the server still starts, and Streamlit itself is still to be loaded.
     shared.begin(paths)
-    main(arguments(paths, port=port, browser=browser), prog_name="trainvitals app", standalone_mode=False)
+    from streamlit.web.cli import main
+
+    try:
+        main(arguments(paths, port=port, browser=browser), prog_name="trainvitals app", standalone_mode=False)
+    finally:
+        shared.let_go()
 
 
 def _flags(name: str, value: object) -> list[str]:

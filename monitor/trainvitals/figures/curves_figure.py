@@ -14,7 +14,7 @@ from trainvitals.figures.chart import Chart
 from trainvitals.figures.line_traces import EDGE_AXIS, edge_traces, line_trace, positive_only
 from trainvitals.figures.loss_lines import REPLACED_OPACITY, breaks_at, replaced, smoothing_for
 from trainvitals.figures.notes import note, tell_left_out
-from trainvitals.figures.points import Drawn, Floats, Window, drawn, smoothed
+from trainvitals.figures.points import MOST_POINTS, Drawn, Floats, Window, drawn, smoothed
 from trainvitals.figures.value_range import value_range
 from trainvitals.figures.x_axes import AXIS_TITLES, MILLISECONDS, AxisKind, axis_layout
 from trainvitals.model import Series
@@ -62,6 +62,7 @@ def curves_chart(
     log_x: bool = False,
     log_y: bool = False,
     height_px: int = HEIGHT_PX,
+    limit: int = MOST_POINTS,
 ) -> Chart:
     """One signal as recorded and smoothed; the raw curve stays faint behind the smoothed one.
 
@@ -72,6 +73,7 @@ def curves_chart(
         smoothing: the weight of the past in the moving average, 0 to 0.999; None for what makes each curve readable.
         window: the part of the axis to show, in its unit; all where it is None.
         log_x, log_y: points that have no place on a logarithmic axis are counted and named.
+        limit: at most so many points are drawn of a line.
     """
     log_x = log_x and axis != "wall"
     figure = look.new_figure(height_px=height_px)
@@ -85,7 +87,7 @@ def curves_chart(
         yaxis={"type": "log" if log_y else "linear"},
         yaxis2=dict(EDGE_AXIS),
     )
-    lines = [line for curve in curves for line in _draw(figure, curve, axis, smoothing, window, log_x, log_y)]
+    lines = [line for curve in curves for line in _draw(figure, curve, axis, smoothing, window, log_x, log_y, limit)]
     shown = window or _extent(lines, log_x)
     if shown is None or not curves:
         return _nothing_here(figure, tag, axis)
@@ -135,6 +137,7 @@ def _draw(
     window: Window | None,
     log_x: bool,
     log_y: bool,
+    limit: int,
 ) -> list[Drawn]:
     """Draw one run's curve; what of it is to be seen whole, in the unit of the axis."""
     name = look.label(curve.run, longest=LONGEST_NAME)
@@ -142,17 +145,19 @@ def _draw(
     latest, x = curve.series.latest(), _with_places(curve).latest().value
     value = positive_only(latest.value) if log_y else np.asarray(latest.value, dtype=np.float64)
     breaks = breaks_at(latest, curve.restarts)
-    raw = drawn(_placed(x, log_x), value, window=window, breaks=breaks)
+    raw = drawn(_placed(x, log_x), value, window=window, breaks=breaks, limit=limit)
     lines = [raw]
     gone, gone_x = replaced(curve.series), replaced(_with_places(curve)).value
     if len(gone):
-        old = drawn(_placed(gone_x, log_x), positive_only(gone.value) if log_y else gone.value, window=window)
+        old = drawn(
+            _placed(gone_x, log_x), positive_only(gone.value) if log_y else gone.value, window=window, limit=limit
+        )
         faint = look.faint(colour, REPLACED_OPACITY)
         figure.add_trace(line_trace(_in_unit(old, axis), name=f"{name}, replaced", colour=faint, dash="dot"))
         lines.append(old)
     weight = smoothing_for(np.asarray(latest.finite().value, np.float64)) if smoothing is None else smoothing
     if weight:
-        average = drawn(_placed(x, log_x), smoothed(value, weight, breaks), window=window, breaks=breaks)
+        average = drawn(_placed(x, log_x), smoothed(value, weight, breaks), window=window, breaks=breaks, limit=limit)
         faint = look.faint(colour, look.RAW_OPACITY)
         each = f"{name}, each point"
         figure.add_trace(line_trace(_in_unit(raw, axis), name=each, colour=faint, hoverinfo="skip", mark_few=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Iterator
 from functools import cache
@@ -16,15 +17,20 @@ from trainvitals.rules.registry import ENTRY_POINT
 LIBRARIES = ("numpy", "scipy", "pandas", "tensorboard")
 
 
-@cache
 def fingerprint() -> tuple[str, ...]:
-    """What tells this code from any other: versions, and the size and time of each source file, plugins included.
-
-    Taken once in a process, which goes on with the code it has loaded whatever becomes of the files.
-    """
+    """What tells this code from any other: versions, and the size and time of each source file, plugins included."""
     files = _stamps(Path(trainvitals.__file__).parent)
     plugins = (part for plugin in _plugins() for part in _of_plugin(plugin))
     return (trainvitals.__version__, sys.version, *map(_version, LIBRARIES), *files, *plugins)
+
+
+@cache
+def digest_of_code() -> str:
+    """The fingerprint in a word.
+
+    Taken once in a process, which goes on with the code it has loaded whatever becomes of the files.
+    """
+    return hashlib.sha256(repr(fingerprint()).encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 @cache

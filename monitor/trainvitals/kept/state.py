@@ -12,7 +12,7 @@ from pathlib import Path
 from trainvitals.config import Config
 from trainvitals.eventfile.pending import pending_path
 from trainvitals.formats.format import RunFiles
-from trainvitals.kept.code import fingerprint, has_plugins
+from trainvitals.kept.code import digest_of_code, has_plugins
 
 # Some file systems keep times to two seconds: what changed within them may change again without showing it.
 COARSEST_CLOCK_S = 2.0
@@ -57,7 +57,7 @@ class State:
 
     def digest(self) -> str:
         """The state and the code that looks at it, in a word."""
-        return _digest(*map(repr, self.stamps), *fingerprint())
+        return _digest(*map(repr, self.stamps), digest_of_code())
 
 
 def place_of(files: RunFiles, config: Config, run_id: str) -> str:

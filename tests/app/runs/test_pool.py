@@ -16,7 +16,7 @@ from trainvitals.config import Config
 from trainvitals.formats.discovery import find_runs
 from trainvitals.kept import KeptDiagnoses
 from trainvitals_app.runs import pool as pool_module
-from trainvitals_app.runs.judging import Answer, Job
+from trainvitals_app.runs.judging import NICENESS, Answer, Job
 from trainvitals_app.runs.pool import Pool
 
 pytestmark = pytest.mark.slow
@@ -53,6 +53,15 @@ def test_a_run_is_read_or_judged_in_another_process(tmp_path, pool):
     assert judged.judged
     assert judged.summary.diagnosis.status == "healthy"
     assert os.getpid() not in pool.process_ids
+
+
+def test_only_judging_gives_way_to_others(tmp_path, pool):
+    run = write(tmp_path / "a", healthy(300))
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    asked(pool, run, judge=False)
+    assert os.getpriority(os.PRIO_PROCESS, pool.process_ids[0]) == own
+    asked(pool, run)
+    assert os.getpriority(os.PRIO_PROCESS, pool.process_ids[0]) == max(own, NICENESS)
 
 
 def test_after_a_process_was_killed_the_next_job_has_another(tmp_path, pool):

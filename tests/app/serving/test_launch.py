@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.app.logs import until
+from tests.app.logs import OF_THE_CHECKOUT, until
 from tests.browser.server import ROOT, free_port, serving
 
 from trainvitals.cli import cli
@@ -20,10 +20,6 @@ from trainvitals.errors import ConfigError, MissingExtraError
 from trainvitals_app.serving import launch
 
 PATIENCE_S = 120
-OF_THE_CHECKOUT = os.environ | {
-    "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("monitor", "hooks", "app")),
-    "TRAINVITALS_CACHE": "",
-}
 
 
 def option(name):

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
-import streamlit as st
 from streamlit import config
 from tests.app.logs import healthy, write
 from tests.app.showing import said, start
 
+from trainvitals_app import shared
 from trainvitals_app.serving import safety
 
 
 @pytest.fixture(autouse=True)
 def nothing_shared():
     yield
-    st.cache_resource.clear()
+    shared.let_go()
 
 
 @pytest.fixture

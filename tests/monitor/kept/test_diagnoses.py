@@ -246,9 +246,13 @@ def test_a_verdict_that_something_passing_may_have_spoilt_is_not_kept(
     assert kept_of(folder, store) is None
 
 
-def test_other_code_finds_nothing(folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_code_finds_nothing(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     make(folder, store)
-    monkeypatch.setattr(state, "fingerprint", lambda: (*code.fingerprint(), "one more file"))
+    monkeypatch.setattr(code, "fingerprint", lambda: ("one more file",))
+    code.digest_of_code.cache_clear()
+    request.addfinalizer(code.digest_of_code.cache_clear)
     assert kept_of(folder, store) is None
 
 
