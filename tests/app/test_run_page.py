@@ -52,6 +52,23 @@ def test_a_healthy_run_says_that_there_is_nothing_to_change(here: Here, healthy:
     assert "Nothing was found that should be changed" in told
 
 
+def test_a_range_that_is_typed_goes_into_the_address_and_what_cannot_be_read_does_not(here: Here, sick: Run) -> None:
+    here.put(sick)
+    at = opened({"run": sick.id})
+
+    def show(*ends: str) -> None:
+        for name, end in zip(("From step", "To step"), ends, strict=True):
+            next(each for each in at.text_input if each.label == name).set_value(end)
+        next(each for each in at.button if each.label == "Show").click().run()
+
+    show("a step", "")
+    assert "'a step' is not a number" in words(at)
+    assert "steps" not in at.query_params
+    show("10", "20")
+    assert not at.exception
+    assert at.query_params["steps"] == ["10:20"]
+
+
 def test_without_a_run_in_the_address_the_worst_is_shown(here: Here, sick: Run, healthy: Run) -> None:
     here.put(healthy, "a-healthy")
     here.put(sick, "b-sick")

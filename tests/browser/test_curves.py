@@ -68,6 +68,22 @@ def test_a_box_zooms_every_chart_of_its_axis_until_it_is_reset(visit, samples, a
     until_range(page, "curves-0", True, before)
 
 
+def test_a_range_can_be_set_by_the_keyboard_alone(visit, samples):
+    page = visit(link(samples, "curves", filter="loss"))
+    drawn(page, "curves-0")
+    before = page.evaluate(RANGE, "curves-0")
+    page.get_by_role("button", name="Range").focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("From step").wait_for()
+    page.get_by_label("From step").focus()
+    page.keyboard.type("100")
+    page.keyboard.press("Tab")
+    page.keyboard.type("200")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "steps=100" in url)
+    assert until_range(page, "curves-0", False, before) == [100, 200]
+
+
 def test_a_zoom_survives_two_refreshes_of_a_run_that_grows(visit, tmp_path):
     table = tmp_path / "logs" / "run" / "metrics.csv"
     table.parent.mkdir(parents=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import streamlit as st
 
 from trainvitals.figures.chart import Chart
@@ -13,7 +14,7 @@ from trainvitals.figures.x_axes import AXIS_KINDS, AxisKind, available, places
 from trainvitals.model import Series
 from trainvitals.reporters.visible import visible
 from trainvitals_app import address, charts, live, shared, text
-from trainvitals_app.parts import several_runs, tag_choice
+from trainvitals_app.parts import axis_range, several_runs, tag_choice
 from trainvitals_app.parts.scalars_csv import scalars_csv
 from trainvitals_app.parts.several_runs import Opened, short_names
 from trainvitals_app.runs.open_runs import Snapshot
@@ -205,6 +206,7 @@ def _charts(view: View, seen: tuple[object, list[str]]) -> None:
         charts.show(legend_chart(_named(opened, view)), "curves-legend", zoom=None)
     with st.container(key="curves-above", horizontal=True, vertical_alignment="center"):
         charts.reset_button("curves", ZOOMS[view.axis])
+        axis_range.show("curves", ZOOMS[view.axis], lambda: _extent(opened, view), view.axis)
         _save(opened, view, window)
         updated = live.updated(max(each.updated_at_s for each in opened.snapshots))
         st.caption(f"{updated} · draw a box in a chart to look closer", width="content")
@@ -213,6 +215,18 @@ def _charts(view: View, seen: tuple[object, list[str]]) -> None:
         for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):
             with column:
                 charts.show(drawn[place], f"curves-{place}", zoom=ZOOMS[view.axis], with_reset=False)
+
+
+def _extent(opened: Opened, view: View) -> address.Window:
+    """Where the axis of the curves begins and ends."""
+    found = [
+        places(each.run, each.signals, each.run.series[tag], view.axis)
+        for each in opened.snapshots
+        for tag in view.tags
+        if tag in each.run.series
+    ]
+    ends = [float(end(x)) for x in found if x is not None for end in (np.nanmin, np.nanmax)]
+    return min(ends, default=0.0), max(ends, default=0.0)
 
 
 def _named(opened: Opened, view: View) -> list[tuple[str, int]]:

@@ -12,11 +12,11 @@ import streamlit as st
 from trainvitals.errors import TrainvitalsError
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.loss_figure import loss_chart
-from trainvitals.model import Diagnosis
+from trainvitals.model import Diagnosis, Run
 from trainvitals_app import address, charts, live, shared, text
 from trainvitals_app.findings import announcements, card_list
 from trainvitals_app.findings.card_texts import keyed
-from trainvitals_app.parts import exports, run_chooser, run_header, run_sections
+from trainvitals_app.parts import axis_range, exports, run_chooser, run_header, run_sections
 from trainvitals_app.runs.open_runs import Snapshot
 
 LOG_LOSS = address.flag("log")
@@ -112,8 +112,13 @@ def _losses(run_id: str) -> None:
         key="loss-controls", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.toggle("Logarithmic loss", **address.bound(LOG_LOSS))
+        axis_range.show("run", address.STEPS, lambda: _extent(shown.run))
         exports.show(shown)
     charts.show(_loss_chart(shown), "loss")
+
+
+def _extent(run: Run) -> address.Window:
+    return float(run.first_step or 0), float(run.last_step or 0)
 
 
 def _loss_chart(shown: Snapshot) -> Chart:
