@@ -66,7 +66,7 @@ def test_a_range_that_is_typed_goes_into_the_address_and_what_cannot_be_read_doe
     assert "steps" not in at.query_params
     show("10", "20")
     assert not at.exception
-    assert at.query_params["steps"] == ["10:20"]
+    assert at.query_params["steps"] == "10:20"
 
 
 def test_without_a_run_in_the_address_the_worst_is_shown(here: Here, sick: Run, healthy: Run) -> None:
