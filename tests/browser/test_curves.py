@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from tests.browser.looking import settled
+from tests.browser.looking import settled, until
 from tests.browser.server import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -82,6 +82,24 @@ def test_a_range_can_be_set_by_the_keyboard_alone(visit, samples):
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: "steps=100" in url)
     assert until_range(page, "curves-0", False, before) == [100, 200]
+
+
+def test_a_run_that_appears_can_be_chosen_without_touching_the_page(visit, serve, tmp_path):
+    for name in ("first", "second"):
+        table = tmp_path / "logs" / name / "metrics.csv"
+        table.parent.mkdir(parents=True)
+        table.write_text("step,train_loss\n" + "".join(f"{step},{3 - step / 200}\n" for step in range(300)))
+        if name == "first":
+            page = visit(f"{serve(tmp_path / 'logs')}/curves?every=2")
+            drawn(page, "curves-0")
+
+    def is_offered():
+        page.locator("[data-testid=stMultiSelect] input").first.click()
+        found = page.get_by_role("option", name="second").count()
+        page.keyboard.press("Escape")
+        return found
+
+    until(page, is_offered, "the second run can be chosen")
 
 
 def test_a_zoom_survives_two_refreshes_of_a_run_that_grows(visit, tmp_path):

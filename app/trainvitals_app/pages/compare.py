@@ -39,16 +39,13 @@ Loss = tuple[Literal["train", "val"], str]
 
 def page() -> None:
     """Draw the page."""
-    has_runs = bool(shared.catalogue().rows())
     with st.container(key="compare-choice", horizontal=True, vertical_alignment="bottom"):
         run_ids = several_runs.choose_runs()
         if len(run_ids) == 2:
             swapped = (run_ids[::-1],)
             st.button("Swap", icon=":material/swap_horiz:", on_click=address.RUNS.set, args=swapped)
     if len(run_ids) < 2:
-        several_runs.invite(
-            "Choose two or more runs: first the one before a change, then the one after it.", has_runs=has_runs
-        )
+        several_runs.invite("Choose two or more runs: first the one before a change, then the one after it.")
         return
     with st.spinner("Reading the runs", show_time=True):
         opened = several_runs.open_runs(run_ids)
@@ -61,6 +58,7 @@ def page() -> None:
 
 
 def _body(run_ids: tuple[str, ...]) -> None:
+    several_runs.follow_new_runs()
     opened = several_runs.open_runs(run_ids, patience_s=0.0)
     if len(opened.snapshots) < 2:
         st.rerun()

@@ -83,7 +83,7 @@ def page() -> None:
     looked_at = address.RUN.get()
     run_ids = several_runs.choose_runs(default=[looked_at] if looked_at else [row.id for row in rows[:1]])
     if not run_ids:
-        several_runs.invite("Choose the runs whose curves you want to see.", has_runs=bool(rows))
+        several_runs.invite("Choose the runs whose curves you want to see.")
         return
     with st.spinner("Reading the runs", show_time=True):
         opened = several_runs.open_runs(run_ids)
@@ -197,6 +197,7 @@ def _turn_pages(tags: Sequence[str]) -> list[str]:
 
 def _charts(view: View, seen: tuple[object, list[str]]) -> None:
     """Draw the charts of a page; ``seen`` are the versions of the runs, and the signals, that the controls are for."""
+    several_runs.follow_new_runs()
     opened = several_runs.open_runs(view.run_ids, patience_s=0.0)
     if opened.versions != seen[0] and _tags(opened, view.axis) != seen[1]:
         st.rerun()

@@ -18,6 +18,7 @@ LONGEST_NAME = 120
 # For runs to choose, while there are none.
 LOOK_EVERY_S = 1.0
 _HELD = "held-snapshots"
+_OFFERED = "offered-runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ def choose_runs(*, default: Sequence[str] = ()) -> tuple[str, ...]:
     Args:
         default: which to show where the URL names none.
     """
-    ids = [row.id for row in shared.catalogue().rows()]
+    ids = st.session_state[_OFFERED] = _ids()
     if default and not address.RUNS.get():
         address.RUNS.set(tuple(default))
     chosen = address.RUNS.get()
@@ -54,6 +55,16 @@ def choose_runs(*, default: Sequence[str] = ()) -> tuple[str, ...]:
         **address.bound(address.RUNS),
     )
     return chosen
+
+
+def follow_new_runs() -> None:
+    """For a part that is refreshed: draw the page again when there are other runs to choose from."""
+    if _ids() != st.session_state[_OFFERED]:
+        st.rerun()
+
+
+def _ids() -> list[str]:
+    return [row.id for row in shared.catalogue().rows()]
 
 
 def open_runs(run_ids: Sequence[str], **patience: float) -> Opened:
@@ -82,19 +93,14 @@ def tell_troubles(opened: Opened) -> None:
         st.warning(text.markdown(trouble), icon=":material/warning:")
 
 
-def invite(words: str, *, has_runs: bool) -> None:
-    """What stands where nothing is chosen yet: what to do, or that there is nothing to choose yet.
-
-    Args:
-        has_runs: whether there were any to choose from.
-    """
-    st.fragment(_invite, run_every=LOOK_EVERY_S)(words, has_runs=has_runs)
+def invite(words: str) -> None:
+    """What stands where nothing is chosen yet: what to do, or that there is nothing to choose yet."""
+    st.fragment(_invite, run_every=LOOK_EVERY_S)(words)
 
 
-def _invite(words: str, *, has_runs: bool) -> None:
-    if bool(shared.catalogue().rows()) != has_runs:
-        st.rerun()
-    if has_runs:
+def _invite(words: str) -> None:
+    follow_new_runs()
+    if st.session_state[_OFFERED]:
         st.info(words, icon=":material/show_chart:")
     elif shared.catalogue().has_looked:
         st.info("No run here yet. As soon as one is written, it can be chosen.", icon=":material/hourglass_empty:")

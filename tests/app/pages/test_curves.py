@@ -144,11 +144,13 @@ def test_a_run_that_grows_is_drawn_anew(shown: shown_runs.ShownRuns) -> None:
 def draw_what_was_seen_before() -> None:
     import streamlit as st
 
+    from trainvitals_app import shared
     from trainvitals_app.pages import curves
 
     if "again" in st.session_state:
         st.markdown("the whole page again")
         return
+    st.session_state["offered-runs"] = [row.id for row in shared.catalogue().rows()]
     st.session_state["again"] = True
     view = curves.View(("logs/a",), ("train/loss",), ("train/loss",), "step", 0.0, False, False)
     curves._charts(view, ((("logs/a", 0),), ["train/loss"]))
