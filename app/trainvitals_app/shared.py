@@ -6,10 +6,11 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from trainvitals.config import Config
+from trainvitals.config import Acceptance, Config
 from trainvitals.kept import KeptDiagnoses, default_store
 from trainvitals.session import settings
 from trainvitals_app.runs.catalogue import Catalogue
@@ -45,7 +46,7 @@ def begin(paths: Sequence[str]) -> None:
     Raises:
         ConfigError: the settings cannot be understood.
     """
-    _shared(find_roots(paths, Path.cwd()), config())
+    _shared(find_roots(paths, Path.cwd()))
 
 
 def let_go() -> None:
@@ -59,12 +60,12 @@ def let_go() -> None:
 
 def catalogue() -> Catalogue:
     """Every run at the roots."""
-    return _shared(roots(), config()).catalogue
+    return _shared(roots()).catalogue
 
 
 def open_runs() -> OpenRuns:
     """The runs that pages look into."""
-    return _shared(roots(), config()).open_runs
+    return _shared(roots()).open_runs
 
 
 @lru_cache(maxsize=4)
@@ -82,28 +83,35 @@ def _stamp(file: Path) -> tuple[str, int, int]:
 
 
 class _Shared:
-    """What belongs to some roots and settings."""
+    """What belongs to some roots and settings, whatever is accepted."""
 
     def __init__(self, shown: Roots, config: Config) -> None:
         self.catalogue = Catalogue(shown, Pool(KeptDiagnoses(config, default_store())))
         self.open_runs = OpenRuns(self.catalogue, config)
+
+    def accept(self, accepted: tuple[Acceptance, ...]) -> None:
+        self.catalogue.accept(accepted)
+        self.open_runs.accept(accepted)
 
     def close(self) -> None:
         self.open_runs.close()
         self.catalogue.close()
 
 
-def _shared(shown: Roots, config: Config) -> _Shared:
-    """What belongs to these roots and settings. Other settings make another one; the one before stays for sessions that
-    have not run since."""
-    # Settings hold lists, which cannot be looked up.
-    key = repr(shown), repr(config)
+def _shared(shown: Roots) -> _Shared:
+    """What belongs to these roots and the settings as they are now. Settings that judge otherwise make another one; the
+    one before stays for sessions that have not run since."""
     with _lock:
+        told = config()
+        judging = replace(told, accepted=())
+        # Settings hold lists, which cannot be looked up.
+        key = repr(shown), repr(judging)
         if key not in _made:
-            _made[key] = _Shared(shown, config)
+            _made[key] = _Shared(shown, judging)
         _made.move_to_end(key)
         released = [_made.popitem(last=False)[1] for _ in range(len(_made) - MOST_AT_ONCE)]
         found = _made[key]
+        found.accept(told.accepted)
     for each in released:
         each.close()
     return found

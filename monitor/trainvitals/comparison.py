@@ -88,7 +88,8 @@ def compare(before: Run, after: Run, config: Config | None = None) -> Comparison
     losses = tuple(_losses(*views))
     course = Course(before, after, {loss.tag_before: loss.tag_after for loss in losses})
     settings = tuple(_settings(before, after))
-    return Comparison(then, now, outcomes(then, now, course), losses, settings, course.same_start)
+    findings = outcomes(then, now, course.measured(then.findings))
+    return Comparison(then, now, findings, losses, settings, course.same_start)
 
 
 def _losses(before: RunView, after: RunView) -> Iterator[LossOutcome]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainvitals.absorption import absorb
-from trainvitals.causes import SIGNATURES, causes_of_slowness, explain_findings, root_causes
+from trainvitals.accepted import with_accepted
+from trainvitals.causes import SIGNATURES, causes_of_slowness, explain_findings
 from trainvitals.config import Config
 from trainvitals.errors import ConfigError
 from trainvitals.identity import NOTHING_TO_JUDGE
@@ -42,23 +43,32 @@ def diagnose(run: Run, config: Config | None = None) -> Diagnosis:
         ConfigError: the settings name a tag, a rule or a threshold that does not exist.
     """
     config = config or Config()
+    return with_accepted(judge(run, config), config.accepted)
+
+
+def judge(run: Run, config: Config) -> Diagnosis:
+    """The diagnosis of a run before anybody accepts anything of it.
+
+    Raises:
+        ConfigError: as for ``diagnose``.
+    """
     check_settings(config)
-    return replace(_diagnosis(run, config), changes=marked_changes(run, lambda part: _diagnosis(part, config)))
+    return replace(_judged(run, config), changes=marked_changes(run, lambda part: _judged(part, config)))
 
 
-def _diagnosis(run: Run, config: Config) -> Diagnosis:
+def _judged(run: Run, config: Config) -> Diagnosis:
     signals = understand(run, config.signals)
     view = RunView(run, signals, config.thresholds)
     rules = select_rules(config.select)
     outcome = _apply(rules, view)
-    judged = _without_what_an_alarm_refutes(outcome.findings)
-    findings = absorb(judged, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
+    found = _without_what_an_alarm_refutes(outcome.findings)
+    findings = absorb(found, {rule.name: rule.absorbs for rule in rules}, view.span_steps)
     findings = explain_findings(findings, view, outcome.ruled_out)
     slow_because = causes_of_slowness(view.progress, findings, view, outcome.ruled_out)
     beside = {finding.name: finding for finding in findings}
     findings = tuple(_with_interventions(finding, beside, view, outcome.problems) for finding in findings)
-    findings = tuple(_accepted(finding, run, config) for finding in findings)
-    return Diagnosis(
+    status = _status_when_clear(findings, view.progress, supervised=signals.supervised)
+    diagnosis = Diagnosis(
         id=run.id,
         path=run.path,
         name=run.name,
@@ -66,14 +76,15 @@ def _diagnosis(run: Run, config: Config) -> Diagnosis:
         first_step=run.first_step,
         last_step=run.last_step,
         points=run.points,
-        status=_status(findings, view.progress, supervised=signals.supervised),
+        status=status,
         signals=signals.summary(),
         progress=replace(view.progress, causes=slow_because),
         findings=tuple(sorted(findings, key=_worst_first)),
-        root_causes=root_causes(findings),
         not_assessed=tuple(outcome.not_assessed),
         problems=(*run.problems, *broken_plugins(), *outcome.problems),
+        status_when_clear=status,
     )
+    return with_accepted(diagnosis, ())
 
 
 def check_settings(config: Config) -> None:
@@ -186,20 +197,7 @@ def _broken(kind: str, name: str, error: Exception) -> Problem:
     return Problem(kind, name, f"{text}; please report it, with the log if you can")
 
 
-def _accepted(finding: Finding, run: Run, config: Config) -> Finding:
-    names = find_rule(finding.name).names
-    for acceptance in config.accepted:
-        if acceptance.covers(names=names, tags=finding.signals, run_names=(run.id, run.name, run.path)):
-            return replace(finding, state="accepted", accepted_because=acceptance.reason)
-    return finding
-
-
-def _status(findings: Sequence[Finding], progress: Progress, *, supervised: bool) -> Status:
-    worst = max((f.severity.rank for f in findings if f.state == "open"), default=0)
-    if worst == Severity.ERROR.rank:
-        return Status.ERROR
-    if worst == Severity.WARNING.rank:
-        return Status.WARNING
+def _status_when_clear(findings: Sequence[Finding], progress: Progress, *, supervised: bool) -> Status:
     too_little = any(finding.name == NOTHING_TO_JUDGE for finding in findings)
     judged = supervised and progress.judged and not too_little
     # A loss that gets much worse, of which no rule is sure, is neither sick nor healthy.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from trainvitals import tags
-from trainvitals.model import Diagnosis, MarkedChange, Run
+from trainvitals.model import Diagnosis, MarkedChange, Parts, Run
 from trainvitals.outcomes import outcomes
 from trainvitals.verification import Course
 
@@ -14,7 +14,7 @@ MOST = 3
 """The last ones: each costs two more diagnoses."""
 
 
-def marked_changes(run: Run, diagnose: Callable[[Run], Diagnosis]) -> tuple[MarkedChange, ...]:
+def marked_changes(run: Run, judge: Callable[[Run], Diagnosis]) -> tuple[MarkedChange, ...]:
     """What became of the findings after each of the last interventions marked in the run, in order.
 
     A marker stands at the step just made, so that what it tells of holds from the next one on. A part ends where the
@@ -28,8 +28,9 @@ def marked_changes(run: Run, diagnose: Callable[[Run], Diagnosis]) -> tuple[Mark
     found = []
     for begin, at, end in list(zip(edges, edges[1:], edges[2:], strict=False))[-MOST:]:
         before, after = _part(run, begin, at), _part(run, at, end)
-        course = Course(before, after)
-        found.append(MarkedChange(marked[at - 1], outcomes(diagnose(before), diagnose(after), course)))
+        then, now = judge(before), judge(after)
+        parts = Parts(then, now, Course(before, after).measured(then.findings))
+        found.append(MarkedChange(marked[at - 1], outcomes(then, now, parts.measured), parts))
     return tuple(found)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainvitals.identity import NOTHING_TO_JUDGE, Level, likeness, unanswered
-from trainvitals.model import Diagnosis, Finding, FindingOutcome, Outcome, Severity, Status
-from trainvitals.verification import Course
+from trainvitals.model import Diagnosis, Finding, FindingOutcome, Measured, Outcome, Severity, Status
 
 WORST_FIRST: tuple[Outcome, ...] = ("new", "worse", "unchanged", "unknown", "better", "resolved")
 
@@ -19,34 +18,35 @@ LONG_ENOUGH = 0.1
 """Of what came before a change: what is not found again within less may only not have shown yet."""
 
 
-def outcomes(before: Diagnosis, after: Diagnosis, course: Course) -> tuple[FindingOutcome, ...]:
+def outcomes(before: Diagnosis, after: Diagnosis, measured: Measured) -> tuple[FindingOutcome, ...]:
     """What became of each finding that nobody accepted, the worst first.
 
     How sure a finding is told varies from one recording to the next; only its severity counts as better or worse.
     """
     found: list[FindingOutcome] = []
-    left = _judged(after)
-    for finding in _judged(before):
+    left = [finding for finding in after.findings if _is_judged(finding)]
+    for finding, moved, verified in zip(before.findings, measured.moved, measured.verified, strict=True):
+        if not _is_judged(finding):
+            continue
         same = _same(finding, left)
         outcome: Outcome
         why = None
         if same is None:
-            why = _why_unknown(finding, after, course)
+            why = _why_unknown(finding, before, after, continued=measured.continued)
             outcome = "resolved" if why is None else "unknown"
         else:
             left.remove(same)
             old, new = Level.of(finding).severity, Level.of(same).severity
             outcome = "unchanged" if old == new else "worse" if new > old else "better"
-        moved = course.moved(finding)
-        found.append(FindingOutcome(outcome, finding, same, why, moved, course.verified(finding.interventions)))
+        found.append(FindingOutcome(outcome, finding, same, why, moved, verified))
     for finding in left:
         why = _why_not_new(finding, before)
         found.append(FindingOutcome("new" if why is None else "unknown", None, finding, why))
     return tuple(sorted(found, key=lambda each: WORST_FIRST.index(each.outcome)))
 
 
-def _judged(diagnosis: Diagnosis) -> list[Finding]:
-    return [finding for finding in diagnosis.open_findings if finding.name != NOTHING_TO_JUDGE]
+def _is_judged(finding: Finding) -> bool:
+    return finding.state == "open" and finding.name != NOTHING_TO_JUDGE
 
 
 def _same(finding: Finding, others: Sequence[Finding]) -> Finding | None:
@@ -63,7 +63,7 @@ def _why_not_new(finding: Finding, before: Diagnosis) -> str | None:
     return ONLY_A_NOTE if finding.severity is Severity.INFO else None
 
 
-def _why_unknown(finding: Finding, after: Diagnosis, course: Course) -> str | None:
+def _why_unknown(finding: Finding, before: Diagnosis, after: Diagnosis, *, continued: bool) -> str | None:
     """Why the absence of a finding says nothing; None where it says that it is resolved."""
     explained_by = next((other.name for other in after.findings if finding.name in other.consequences), None)
     if explained_by is None and any(other.name == NOT_FINITE for other in after.open_findings):
@@ -79,13 +79,13 @@ def _why_unknown(finding: Finding, after: Diagnosis, course: Course) -> str | No
         return "too little to judge"
     if finding.severity is Severity.INFO:
         return ONLY_A_NOTE
-    return _why_too_short(finding, after, course)
+    return _why_too_short(finding, before, after, continued=continued)
 
 
-def _why_too_short(finding: Finding, after: Diagnosis, course: Course) -> str | None:
+def _why_too_short(finding: Finding, before: Diagnosis, after: Diagnosis, *, continued: bool) -> str | None:
     first, last = after.first_step, after.last_step
-    if course.continued and first is not None and last is not None:
-        start, end = course.before.first_step or 0, course.before.last_step or 0
+    if continued and first is not None and last is not None:
+        start, end = before.first_step or 0, before.last_step or 0
         if last - first < LONG_ENOUGH * (end - start):
             return f"only {last - first:,} steps since"
         return None

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainvitals.maths.level_change import LevelChange, level_change
-from trainvitals.model import Finding, Moved, Run, Series, Suggestion, Verified, Verify
+from trainvitals.model import Finding, Measured, Moved, Run, Series, Suggestion, Verified, Verify
 
 RECENT_SHARE = 0.1
 """Of what was recorded until then: where a signal stands."""
@@ -37,6 +37,11 @@ class Course:
         self._renamed = renamed or {}
         self.continued = _continued(before, after)
         self.same_start = self.continued or self._begin_alike()
+
+    def measured(self, findings: Sequence[Finding]) -> Measured:
+        """What became of the signals that these findings of the first part name."""
+        moved = tuple(self.moved(finding) for finding in findings)
+        return Measured(self.continued, moved, tuple(self.verified(finding.interventions) for finding in findings))
 
     def moved(self, finding: Finding) -> Moved | None:
         """How the first signal of the finding's evidence that both runs have has moved."""

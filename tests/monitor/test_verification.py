@@ -143,7 +143,7 @@ def test_nothing_is_resolved_or_new_beside_a_loss_that_is_not_finite_or_what_was
     before = diagnose(replace(gone, markers=()))
     explaining = replace(before.findings[0], name="learning-rate-too-high", consequences=("non-finite-loss",))
     after = diagnose(replace(gone, markers=()))
-    found = outcomes(replace(before, findings=(explaining,)), after, Course(gone, gone))
+    found = outcomes(replace(before, findings=(explaining,)), after, Course(gone, gone).measured((explaining,)))
     told = {each.finding.name: (each.outcome, each.why) for each in found}
     assert told["non-finite-loss"] == ("unknown", "learning-rate-too-high explained it before")
 

@@ -7,9 +7,12 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 
+from trainvitals.accepted import with_accepted
+from trainvitals.config import Acceptance
 from trainvitals.errors import LogError
 from trainvitals.formats.format import RunFiles
 from trainvitals.formats.read import named_runs
+from trainvitals.kept import RunSummary
 from trainvitals.kept.state import State
 from trainvitals.live.changes import Change, FindingLedger
 from trainvitals.live.followed_run import LOOK_AFTER_GROWTH, LOOK_AT_LEAST_EVERY_S
@@ -68,6 +71,7 @@ class Catalogue:
         self._pool = pool
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
+        self._accepted: tuple[Acceptance, ...] = ()
         self._troubles: tuple[str, ...] = ()
         self._listing = Listing()
         self._changes: list[tuple[int, Change]] = []
@@ -109,6 +113,18 @@ class Catalogue:
         with self._lock:
             entry = self._entries.get(run_id)
         return entry.files if entry and self._inside(entry.files) else None
+
+    def accept(self, accepted: tuple[Acceptance, ...]) -> None:
+        """From now on these acceptances count, also in the verdicts that are there. Nothing is judged again."""
+        with self._lock:
+            if accepted == self._accepted:
+                return
+            self._accepted = accepted
+            for entry in self._entries.values():
+                if entry.row.summary is not None:
+                    summary = self._accepting(entry.row.summary, entry.row.id)
+                    entry.row = replace(entry.row, summary=summary, version=entry.row.version + 1)
+            self._version += 1
 
     def changes_since(self, number: int | None) -> tuple[int, list[Change]]:
         """What has opened, worsened or was resolved in runs that grow.
@@ -187,7 +203,8 @@ class Catalogue:
                     entry = _Entry(files, row, is_new=not is_first)
                     self._version += 1
                 elif entry.row.id != run_id:
-                    entry.row = replace(entry.row, id=run_id, version=entry.row.version + 1)
+                    summary = entry.row.summary and self._accepting(entry.row.summary, run_id)
+                    entry.row = replace(entry.row, id=run_id, summary=summary, version=entry.row.version + 1)
                     self._version += 1
                 entry.files = files
                 entries[run_id] = entry
@@ -244,9 +261,10 @@ class Catalogue:
 
     def _take(self, entry: _Entry, answer: Answer, rank: float = 0.0) -> None:
         """An answer has come, in a thread of the pool."""
-        summary = answer.summary if answer.judged else entry.row.summary
-        state: RowState = "judged" if summary else "unreadable" if answer.trouble else "waiting"
         with self._lock:
+            judged = answer.summary if answer.judged else None
+            summary = self._accepting(judged, entry.row.id) if judged else entry.row.summary
+            state: RowState = "judged" if summary else "unreadable" if answer.trouble else "waiting"
             entry.cost_s = max(answer.cost_s, entry.cost_s / 2)
             entry.row = replace(
                 entry.row,
@@ -265,11 +283,15 @@ class Catalogue:
         if answer.summary is not None and not answer.judged:
             self._submit(entry, _VERDICT + rank, judge=True)
 
+    def _accepting(self, summary: RunSummary, run_id: str) -> RunSummary:
+        """A verdict under the id that the run has now, by which something may be accepted of it."""
+        diagnosis = replace(summary.diagnosis, id=run_id)
+        return replace(summary, diagnosis=with_accepted(diagnosis, self._accepted))
+
     def _tell(self, entry: _Entry, *, settled: bool) -> None:
         """Note what a verdict changes in the findings of a run. What the first one of an old log says is no news."""
         assert entry.row.summary is not None
-        diagnosis = replace(entry.row.summary.diagnosis, id=entry.row.id)
-        changes = entry.ledger.look(diagnosis, time.time(), settled=settled)
+        changes = entry.ledger.look(entry.row.summary.diagnosis, time.time(), settled=settled)
         if not entry.has_been_judged and not entry.is_new:
             return
         with self._lock:

@@ -8,7 +8,8 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
-from trainvitals.config import Config
+from trainvitals.accepted import with_accepted
+from trainvitals.config import Acceptance, Config
 from trainvitals.errors import LogError, TrainvitalsError
 from trainvitals.kept.state import State
 from trainvitals.live.allowance import MOST_SAVED_S, Allowance
@@ -117,6 +118,17 @@ class OpenRuns:
             "is still being read", where=run_id, hint="it is large, or its disk is slow; look again"
         )
 
+    def accept(self, accepted: tuple[Acceptance, ...]) -> None:
+        """From now on these acceptances count, also in the verdicts that are there. Nothing is judged again."""
+        with self._changed:
+            if accepted == self._config.accepted:
+                return
+            self._config = replace(self._config, accepted=accepted)
+            for entry in self._open.values():
+                if entry.snapshot is not None:
+                    diagnosis = with_accepted(entry.snapshot.diagnosis, accepted)
+                    entry.snapshot = replace(entry.snapshot, diagnosis=diagnosis, version=entry.snapshot.version + 1)
+
     @property
     def size_bytes(self) -> int:
         """What the columns of all open runs take."""
@@ -167,6 +179,7 @@ class OpenRuns:
             self._publish(entry, LogError("its files are gone", where=entry.id))
             return
         followed.files = files
+        followed.accept(self._config.accepted)
         if not entry.is_begun or self._reading.is_due:
             with self._reading.spending():
                 followed.read()
@@ -218,9 +231,11 @@ class OpenRuns:
             run, signals, updated_at_s = before.run, before.signals, before.updated_at_s
             if (diagnosis, entry.changes, line) == (before.diagnosis, before.changes, before.trouble):
                 return
-        version = before.version + 1 if before is not None else 1
         with self._changed:
             entry.size_bytes = _size_bytes(run)
+            version = entry.snapshot.version + 1 if entry.snapshot is not None else 1
+            # Something may have been accepted since the run was looked at.
+            diagnosis = with_accepted(diagnosis, self._config.accepted)
             entry.snapshot = Snapshot(run, signals, diagnosis, entry.changes, updated_at_s, version, line)
             self._changed.notify_all()
 

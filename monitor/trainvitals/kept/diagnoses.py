@@ -1,12 +1,18 @@
-"""The summaries of runs: those that were kept, and those that have to be made."""
+"""The summaries of runs: those that were kept, and those that have to be made.
+
+What is kept is what was judged, before anybody accepted anything of it. What is accepted counts from one call to the
+next, and nothing is judged again for it.
+"""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from trainvitals.accepted import with_accepted
 from trainvitals.config import Config
-from trainvitals.engine import diagnose
+from trainvitals.engine import judge
 from trainvitals.formats.format import RunFiles
 from trainvitals.formats.read import read_files
 from trainvitals.kept.codec import CodecError, decoded, encoded
@@ -53,7 +59,7 @@ class KeptDiagnoses:
             return None
         # What it is called depends on how one got here.
         diagnosis = replace(kept.diagnosis, id=run_id, path=str(files.root))
-        return replace(kept, diagnosis=diagnosis, grew_at_s=state.grew_at_s)
+        return self._accepting(replace(kept, diagnosis=diagnosis, grew_at_s=state.grew_at_s))
 
     def make(self, files: RunFiles, run_id: str) -> RunSummary:
         """Read and judge a run, and keep its summary if all of what was read belongs to one state of the files.
@@ -66,12 +72,15 @@ class KeptDiagnoses:
         state = State.of(files)
         run = replace(read_files(files, self.config.purge), id=run_id)
         steady = state.rested(began_s) and State.of(files) == state
-        diagnosis = diagnose(run, self.config)
-        summary = summarise(run, diagnosis, state.grew_at_s)
-        if self.store is not None and steady and not any(each.kind in PASSING for each in diagnosis.problems):
-            try:
-                text = encoded(summary)
-            except CodecError:
-                return summary
-            self.store.keep(place_of(files, self.config, run_id), state.digest(), text)
-        return summary
+        summary = summarise(run, judge(run, self.config), state.grew_at_s)
+        if steady and not any(each.kind in PASSING for each in summary.diagnosis.problems):
+            self._keep(summary, place_of(files, self.config, run_id), state)
+        return self._accepting(summary)
+
+    def _keep(self, summary: RunSummary, place: str, state: State) -> None:
+        if self.store is not None:
+            with suppress(CodecError):
+                self.store.keep(place, state.digest(), encoded(summary))
+
+    def _accepting(self, summary: RunSummary) -> RunSummary:
+        return replace(summary, diagnosis=with_accepted(summary.diagnosis, self.config.accepted))

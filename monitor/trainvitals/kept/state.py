@@ -63,12 +63,11 @@ class State:
 def place_of(files: RunFiles, config: Config, run_id: str) -> str:
     """Which run was judged by which settings, in a word; the same however its files grow.
 
-    The id is a part of it only where a verdict may depend on it: in accepted findings of named runs, and with plugins.
-    Else a run is found again whatever it is called beside others.
+    The id is a part of it only with plugins, of whose verdicts it may be a part. Else a run is found again whatever it
+    is called beside others.
     """
-    named = has_plugins() or any(acceptance.run is not None for acceptance in config.accepted)
-    identity = (run_id, str(files.root)) if named else ()
-    return _digest(repr(replace(config, fail_on="never")), *identity, *_names(files))
+    identity = (run_id, str(files.root)) if has_plugins() else ()
+    return _digest(repr(replace(config, accepted=(), fail_on="never")), *identity, *_names(files))
 
 
 def _names(files: RunFiles) -> Iterator[str]:

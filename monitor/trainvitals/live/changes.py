@@ -89,7 +89,8 @@ class FindingLedger:
     """The findings of one growing run, and which of their changes have been told.
 
     A change counts once two consecutive looks agree on it, or once the look is at a log that has settled. A finding is
-    known again by its name and by a signal or layer that it shares with before. Accepted findings are not announced.
+    known again by its name and by a signal or layer that it shares with before. Accepted findings are not announced,
+    and one that is accepted after it was told is forgotten: it was not resolved.
     What comes back after it was resolved is announced only if it began after that: the same event is told once.
     """
 
@@ -117,9 +118,13 @@ class FindingLedger:
                 entry.resolved_at = None
         self._last_step = diagnosis.last_step
         seen = [finding for finding in diagnosis.open_findings if finding.name != NOTHING_TO_JUDGE]
+        accepted = [finding for finding in diagnosis.findings if finding.state == "accepted"]
         unknown = unanswered(diagnosis)
         changes: list[Change] = []
         for entry, finding in self._matched(seen):
+            if finding is None and any(_is_same(entry.finding, each) for each in accepted):
+                self._entries = [each for each in self._entries if each is not entry]
+                continue
             if finding is None and entry.finding.name in unknown:
                 continue
             for kind, told, before in _advance(entry, finding, diagnosis.last_step, settled=settled):
@@ -156,6 +161,10 @@ class FindingLedger:
         resolved = [entry for entry in gone if entry.resolved_at is not None]
         forgotten = never_told + resolved[: max(0, len(resolved) - MOST_RESOLVED)]
         self._entries = [entry for entry in self._entries if not any(entry is each for each in forgotten)]
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    return one.name == other.name and likeness(one, other) > 0
 
 
 def _advance(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
-from trainvitals.config import Config
+from trainvitals.accepted import with_accepted
+from trainvitals.config import Acceptance, Config
 from trainvitals.engine import diagnose
 from trainvitals.errors import ConfigError, LogError
 from trainvitals.formats.format import RunFiles
@@ -146,11 +148,19 @@ class FollowedRun:
 
     def know(self, diagnosis: Diagnosis) -> None:
         """Take over the diagnosis that was made elsewhere of what was read so far. What it says is no news."""
-        self.diagnosis = diagnosis
+        self.diagnosis = with_accepted(diagnosis, self._config.accepted)
         self._looked_version, self._looked_points = self._version, self._points
         if self._run is not None:
             self._looked_non_finite = frozenset(_ending_non_finite(self._run, diagnosis))
         self._tell(settled=True)
+
+    def accept(self, accepted: Sequence[Acceptance]) -> None:
+        """From now on these acceptances count, also in what was found before. What that changes is no news."""
+        if tuple(accepted) == self._config.accepted:
+            return
+        self._config = replace(self._config, accepted=tuple(accepted))
+        if self.diagnosis is not None:
+            self.diagnosis = with_accepted(self.diagnosis, accepted)
 
     def settle(self) -> list[Change]:
         """What the last look left open, once the log rests and no more data will decide it."""

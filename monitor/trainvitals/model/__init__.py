@@ -15,7 +15,7 @@ from trainvitals.model.finding import (
     Undo,
     Verify,
 )
-from trainvitals.model.outcome import FindingOutcome, MarkedChange, Moved, Outcome, Verified
+from trainvitals.model.outcome import FindingOutcome, MarkedChange, Measured, Moved, Outcome, Parts, Verified
 from trainvitals.model.run import Marker, Problem, Restart, Run
 from trainvitals.model.series import FloatArray, HistogramSeries, LayerSeries, Series, StepArray
 from trainvitals.model.verdict import Progress, Reason, Severity, Status, Verdict, likelihood_in_words
@@ -34,9 +34,11 @@ __all__ = [
     "LayerSeries",
     "MarkedChange",
     "Marker",
+    "Measured",
     "Moved",
     "NotAssessed",
     "Outcome",
+    "Parts",
     "Problem",
     "Progress",
     "Reason",

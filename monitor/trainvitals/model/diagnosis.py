@@ -41,7 +41,10 @@ class SignalSummary:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Everything that was found out about one run."""
+    """Everything that was found out about one run.
+
+    ``status_when_clear`` is the status that it has while nothing at warning or above is open.
+    """
 
     id: str
     path: str
@@ -58,6 +61,7 @@ class Diagnosis:
     not_assessed: tuple[NotAssessed, ...] = ()
     problems: tuple[Problem, ...] = ()
     changes: tuple[MarkedChange, ...] = ()
+    status_when_clear: Status = field(default=Status.UNDETERMINED, repr=False)
 
     @property
     def open_findings(self) -> tuple[Finding, ...]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from trainvitals.maths.level_change import LevelChange
 from trainvitals.model.finding import Finding, Verify
 from trainvitals.model.run import Marker
+
+if TYPE_CHECKING:
+    from trainvitals.model.diagnosis import Diagnosis
 
 Outcome = Literal["resolved", "unchanged", "better", "worse", "new", "unknown"]
 
@@ -67,13 +70,39 @@ class FindingOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured over two parts of one story, whichever findings are accepted.
+
+    Args:
+        continued: the second goes on where the first one was.
+        moved: for each finding of the first, how the signal that it rests on has moved.
+        verified: for each, what became of what its suggestions promised.
+    """
+
+    continued: bool
+    moved: tuple[Moved | None, ...]
+    verified: tuple[tuple[Verified, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The two parts of a run around a change that was marked in it."""
+
+    before: Diagnosis
+    after: Diagnosis
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
 class MarkedChange:
     """What became of a run after a change that was marked in it.
 
     Args:
         marker: where, and what was told of it.
         findings: what became of each finding of the part before, and what is new since; the worst first.
+        parts: what that follows from, for when other findings are accepted.
     """
 
     marker: Marker
     findings: tuple[FindingOutcome, ...]
+    parts: Parts | None = field(default=None, repr=False)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 from tests.app.logs import NAN, HereAndNow, append, healthy, until, write
 
-from trainvitals.config import Config
+from trainvitals.config import Acceptance, Config
 from trainvitals.kept import KeptDiagnoses, Store, state
 from trainvitals_app.runs import catalogue as catalogue_module
 from trainvitals_app.runs.catalogue import Catalogue
@@ -157,3 +157,47 @@ def test_the_same_list_is_given_as_long_as_nothing_changes(tmp_path, listed):
     append(run, healthy(100, first=300))
     until(lambda: catalogue.listing().version != before.version)
     assert catalogue.rows()[0].version > before.rows[0].version
+
+
+NAN_IS_FINE = Acceptance("non-finite-loss", "a drill", run="*/b")
+
+
+def test_what_is_accepted_counts_at_once_and_no_run_at_rest_is_looked_at_again(tmp_path, listed):
+    write(tmp_path / "a", healthy(300))
+    for name in "bc":
+        write(tmp_path / name, [*healthy(300), *[NAN] * 60])
+    catalogue = listed(".")
+    assert catalogue.wait(60)
+    number, _ = catalogue.changes_since(None)
+    jobs = list(catalogue._pool.jobs)
+    before = catalogue.listing()
+    catalogue.accept((NAN_IS_FINE,))
+    after = catalogue.listing()
+    assert {row.name: row.state for row in after.rows} == dict.fromkeys("abc", "judged")
+    assert {row.name: row.summary.diagnosis.status.value for row in after.rows} == {
+        "a": "healthy",
+        "b": "healthy",
+        "c": "error",
+    }
+    assert after.version != before.version
+    catalogue.accept(())
+    assert [row.summary.diagnosis for row in catalogue.rows()] == [row.summary.diagnosis for row in before.rows]
+    looked_at_s = catalogue.listing().looked_at_s
+    until(lambda: catalogue.listing().looked_at_s > looked_at_s)
+    assert catalogue._pool.jobs == jobs
+    assert catalogue.changes_since(number)[1] == []
+
+
+def test_what_was_accepted_meanwhile_counts_in_a_verdict_that_comes_later(tmp_path, listed):
+    run = write(tmp_path / "b", healthy(300))
+    catalogue = listed(".")
+    assert catalogue.wait(60)
+    catalogue.accept((NAN_IS_FINE,))
+    number, _ = catalogue.changes_since(None)
+    append(run, [NAN] * 60)
+    until(lambda: catalogue.rows()[0].summary.diagnosis.last_step == 359)
+    (row,) = catalogue.rows()
+    assert {finding.state for finding in row.summary.diagnosis.findings if finding.name == "non-finite-loss"} == {
+        "accepted"
+    }
+    assert catalogue.changes_since(number)[1] == []

@@ -7,7 +7,7 @@ import threading
 import pytest
 from tests.app.logs import NAN, HereAndNow, append, healthy, until, write
 
-from trainvitals.config import Config
+from trainvitals.config import Acceptance, Config
 from trainvitals.errors import LogError
 from trainvitals_app.runs import catalogue as catalogue_module
 from trainvitals_app.runs import open_runs as open_runs_module
@@ -109,3 +109,20 @@ def test_runs_that_were_asked_for_longest_ago_are_let_go(tmp_path, opened, monke
     assert one == 300 * 24
     monkeypatch.setattr(open_runs_module, "MOST_BYTES", one)
     until(lambda: list(opened._open) == [ids[2]])
+
+
+def test_what_is_accepted_counts_at_once_and_after_the_run_has_grown(tmp_path, opened):
+    run = write(tmp_path / "a", [*healthy(300), *[NAN] * 30])
+    run_id = the_id(opened, "a")
+    before = opened.snapshot(run_id)
+    assert before.diagnosis.status == "error"
+    opened.accept((Acceptance("non-finite-loss", "a drill"),))
+    after = opened.snapshot(run_id)
+    assert (after.diagnosis.status, after.run) == ("healthy", before.run)
+    assert after.version > before.version
+    append(run, [NAN] * 30)
+    until(lambda: opened.snapshot(run_id).diagnosis.last_step == 359)
+    grown = opened.snapshot(run_id)
+    assert (grown.diagnosis.status, grown.changes) == ("healthy", ())
+    opened.accept(())
+    assert opened.snapshot(run_id).diagnosis.status == "error"

@@ -59,7 +59,7 @@ def kept_of(folder: Path, store: Store, config: Config = PLAIN) -> RunSummary | 
     return KeptDiagnoses(config, store).find(only(folder), "any")
 
 
-def make(folder: Path, store: Store, config: Config = PLAIN) -> RunSummary:
+def make(folder: Path, store: Store | None, config: Config = PLAIN) -> RunSummary:
     return KeptDiagnoses(config, store).make(only(folder), "any")
 
 
@@ -96,7 +96,6 @@ def test_a_verdict_by_relative_paths_is_the_one_by_absolute_paths(monkeypatch: p
         Config(select=("LOS",)),
         Config(purge="none"),
         Config(thresholds={"diverging-loss": {"rise": 3.0}}),
-        Config(accepted=(Acceptance("diverging-loss", "a drill"),)),
         Config(signals=SignalOverrides(train_loss=("train/loss",))),
     ],
 )
@@ -110,15 +109,34 @@ def test_from_which_severity_on_to_fail_changes_no_verdict(folder: Path, store: 
     assert kept_of(folder, store, Config(fail_on="error")) is not None
 
 
-def test_where_findings_of_named_runs_are_accepted_the_name_counts(folder: Path, store: Store) -> None:
-    config = Config(accepted=(Acceptance("LOS", "a drill", run="drill*"),))
-    kept = KeptDiagnoses(config, store)
-    drill, real = kept.make(only(folder), "drill-1"), kept.summary(only(folder), "real-1")
-    assert "accepted" in {finding.state for finding in drill.diagnosis.findings}
-    assert "accepted" not in {finding.state for finding in real.diagnosis.findings}
-    assert_same(kept.find(only(folder), "drill-1"), drill, "")
-    assert_same(kept.find(only(folder), "real-1"), real, "")
-    assert kept.find(only(folder), "drill-2") is None
+ACCEPTED = [
+    (),
+    (Acceptance("diverging-loss", "a drill"),),
+    (Acceptance("LOS", "a drill", run="an?"), Acceptance("LOS", "another drill", run=f"*{SICK}")),
+    (Acceptance("LOS", "elsewhere", run="other"),),
+]
+
+
+@pytest.mark.parametrize("before", ACCEPTED)
+@pytest.mark.parametrize("now", ACCEPTED)
+def test_what_is_accepted_counts_as_it_is_now_and_judges_nothing_again(
+    folder: Path, store: Store, before: tuple[Acceptance, ...], now: tuple[Acceptance, ...]
+) -> None:
+    make(folder, store, Config(accepted=before))
+    config = Config(accepted=now)
+    assert_same(kept_of(folder, store, config), make(folder, None, config), "")
+
+
+def test_something_is_accepted_of_a_run_by_the_name_that_it_has_this_time(folder: Path, store: Store) -> None:
+    kept = KeptDiagnoses(Config(accepted=(Acceptance("LOS", "a drill", run="drill*"),)), store)
+    kept.make(only(folder), "drill-1")
+    states = {}
+    for run_id in ("drill-2", "real-1"):
+        found = kept.find(only(folder), run_id)
+        assert found is not None
+        states[run_id] = {finding.state for finding in found.diagnosis.findings}
+    assert "accepted" in states["drill-2"]
+    assert states["real-1"] == {"open"}
 
 
 def test_with_plugins_the_name_counts(folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -238,10 +256,8 @@ def test_a_verdict_that_something_passing_may_have_spoilt_is_not_kept(
 ) -> None:
     from trainvitals.model import Problem
 
-    diagnose = diagnoses.diagnose
-    monkeypatch.setattr(
-        diagnoses, "diagnose", lambda *given: replace(diagnose(*given), problems=(Problem(kind, "x", "y"),))
-    )
+    judge = diagnoses.judge
+    monkeypatch.setattr(diagnoses, "judge", lambda *given: replace(judge(*given), problems=(Problem(kind, "x", "y"),)))
     make(folder, store)
     assert kept_of(folder, store) is None
 

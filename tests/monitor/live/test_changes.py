@@ -191,3 +191,22 @@ def test_changes_of_each_finding_make_sense_in_any_order(looks: list[list[Findin
             said = (*key, change.kind, finding.severity, finding.likelihood)
             assert said not in announced
             announced.add(said)
+
+
+def test_what_is_accepted_after_it_was_told_is_forgotten_rather_than_resolved() -> None:
+    ledger = FindingLedger()
+    assert [change.kind for change in ledger.look(diagnosis(PLATEAU), 0.0, settled=True)] == ["opened"]
+    accepted = diagnosis(replace(PLATEAU, state="accepted"))
+    for _ in range(3):
+        assert ledger.look(accepted, 0.0) == []
+    assert ledger.findings == ()
+    assert not ledger.unsettled
+
+
+def test_a_finding_that_is_not_accepted_stays_beside_its_namesake_that_is() -> None:
+    ledger = FindingLedger()
+    ledger.look(diagnosis(on("val/a"), on("val/b")), 0.0, settled=True)
+    for _ in range(2):
+        assert ledger.look(diagnosis(on("val/a"), replace(on("val/b"), state="accepted")), 0.0) == []
+    (left,) = ledger.findings
+    assert left.signals == {"val/a"}
