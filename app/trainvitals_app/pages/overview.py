@@ -26,6 +26,7 @@ ROWS_SHOWN = 18
 ROW_PX, HEADER_PX = 35, 38
 TROUBLES_SHOWN = 20
 ROOTS_NAMED = 3
+BEST_HELP = "The validation loss at its best level. A single lucky value elsewhere does not count."
 
 _ORDER = "overview-order"
 _WAS_WAITING = "overview-was-waiting"
@@ -67,8 +68,9 @@ def _body() -> None:
         _no_match()
         return
     names = run_list.short_names(listing.rows)
-    _sick_lines(run_list.by_problem(rows), names)
-    _table(rows, names)
+    groups = run_list.by_problem(rows)
+    _sick_lines(groups[:PROBLEMS_SHOWN], names)
+    _table(rows, names, more_sick=sum(map(len, groups[PROBLEMS_SHOWN:])))
     _troubles(listing.troubles)
 
 
@@ -118,7 +120,7 @@ def _sick_lines(groups: list[list[RunRow]], names: Mapping[str, str]) -> None:
     if not groups:
         return
     with st.container(key="sickest", gap="small"):
-        for row, *others in groups[:PROBLEMS_SHOWN]:
+        for row, *others in groups:
             assert row.summary is not None
             diagnosis = row.summary.diagnosis
             which, what = st.columns([2, 7], vertical_alignment="top")
@@ -130,20 +132,18 @@ def _sick_lines(groups: list[list[RunRow]], names: Mapping[str, str]) -> None:
             )
             headline, sentence = run_list.headline(row)
             colour = "red" if run_list.is_error(row) else "orange"
-            lines = f":{colour}[**{text.markdown(headline)}**]  {text.markdown(sentence)}"
-            if others:
-                lines += f" :gray[· in {len(others):,} other run{'s' if len(others) > 1 else ''}, too]"
-            if to_try := run_list.suggestion(diagnosis):
-                lines += f"  \n:small[:gray[Try: {text.markdown(to_try)}]]"
-            what.markdown(lines)
-        if more := sum(len(group) for group in groups[PROBLEMS_SHOWN:]):
-            st.caption(f"{more:,} more sick run{'s' if more > 1 else ''} in the list")
+            to_try = run_list.suggestion(diagnosis)
+            below = [f"**Try** {text.markdown(to_try)}"] if to_try else []
+            below += [f":gray[in {len(others):,} other run{'s' if len(others) > 1 else ''}, too]"] if others else []
+            lines = [f":{colour}[**{text.markdown(headline)}**]  {text.markdown(sentence)}"]
+            lines += [f":small[{' · '.join(below)}]"] if below else []
+            what.markdown("  \n".join(lines))
 
 
-def _table(rows: list[RunRow], names: Mapping[str, str]) -> None:
+def _table(rows: list[RunRow], names: Mapping[str, str], *, more_sick: int) -> None:
     ids = [row.id for row in rows]
     chosen = [number for number, run_id in enumerate(ids) if run_id in address.RUNS.get()]
-    _actions()
+    _actions(more_sick)
     # The browser knows rows by their place, so that another order is another table.
     key = f"runs-{zlib.crc32(chr(0).join(ids).encode('utf-8', 'surrogatepass'))}"
     picked = st.dataframe(
@@ -173,12 +173,13 @@ def _table(rows: list[RunRow], names: Mapping[str, str]) -> None:
         st.rerun(scope="fragment")
 
 
-def _actions() -> None:
-    """What can be done with the runs that are picked."""
+def _actions(more_sick: int) -> None:
+    """What can be done with the runs that are picked; how many sick ones have no line above the list."""
     picked = address.RUNS.get()
     with st.container(key="actions", horizontal=True, vertical_alignment="center"):
         if not picked:
-            st.caption("Click a run to see what is wrong with it; tick up to eight to compare them.")
+            also = f"{more_sick:,} more sick run{'' if more_sick == 1 else 's'} in the list. " if more_sick else ""
+            st.caption(f"{also}Click a run to see what is wrong with it; tick up to eight to compare them.")
             return
         query = {address.RUNS.name: list(picked)}
         st.page_link(
@@ -194,28 +195,31 @@ def _actions() -> None:
 
 
 def _columns() -> dict[str, Any]:
+    """Their widths fill 1280 pixels, where nobody should have to scroll sideways; with more room they grow."""
     column = st.column_config
     cells, colours = list(run_list.CELLS), list(run_list.CELLS.values())
     return {
-        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=120),
-        "run": column.TextColumn("Run", width=175),
-        "problem": column.TextColumn("Problem", width=175),
+        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=118),
+        "run": column.TextColumn("Run", width=157),
+        "problem": column.TextColumn(
+            "Problem", width=157, help="The worst that was found, and how many more; of a healthy run what is noted."
+        ),
         "cause": column.TextColumn(
             "Root cause", width=140, help="What most likely is behind the problem, where that is something else."
         ),
         "since": column.NumberColumn(
-            "Since", format="localized", width=75, help="The step at which the problem began."
+            "Since", format="localized", width=66, help="The step at which the problem began."
         ),
         "progress": column.TextColumn(
-            "Progress", width=130, help="Whether the loss still gets better, and what holds it up."
+            "Progress", width=156, help="Whether the loss still gets better, and what holds it up."
         ),
         "loss": column.NumberColumn(
-            "Last loss", format="%.4g", help="Empty where it is not a finite number.", width=80
+            "Last loss", format="%.4g", width=78, help="The newest training loss; without one, of validation."
         ),
-        "best": column.NumberColumn("Best val", format="%.4g", help="The lowest validation loss.", width=80),
-        "curve": column.LineChartColumn("Loss", width=80, color="blue"),
-        "steps": column.NumberColumn("Steps", format="localized", width=75),
-        "grew": column.DatetimeColumn("Written", format="distance", width=105),
+        "best": column.NumberColumn("Best val", format="%.4g", width=72, help=BEST_HELP),
+        "curve": column.LineChartColumn("Loss", width=70, color="blue"),
+        "steps": column.NumberColumn("Steps", format="localized", width=78),
+        "grew": column.DatetimeColumn("Written", format="distance", width=118),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -31,6 +32,8 @@ CELLS = {
 }
 _ORDER = (Status.ERROR, Status.WARNING, Status.UNDETERMINED, Status.HEALTHY)
 LONGEST_NAME = 48
+# A name that is no longer has room in the list also on a narrow screen.
+FITS = 22
 
 
 def state_of(row: RunRow) -> str:
@@ -96,7 +99,7 @@ def table(rows: Sequence[RunRow], names: Mapping[str, str]) -> pandas.DataFrame:
             "cause": [_cause(row) for row in rows],
             "since": _column([_since(row) for row in rows], "Int64"),
             "progress": [_progress(row) for row in rows],
-            "loss": _column([_finite(row.values.last_loss) if row.values else None for row in rows], "Float64"),
+            "loss": _as_logged([row.values.last_loss if row.values else None for row in rows]),
             "best": _column([_finite(row.values.best_val) if row.values else None for row in rows], "Float64"),
             "curve": [_curve(row) for row in rows],
             "steps": _column([row.values.diagnosis.last_step if row.values else None for row in rows], "Int64"),
@@ -106,10 +109,24 @@ def table(rows: Sequence[RunRow], names: Mapping[str, str]) -> pandas.DataFrame:
 
 
 def short_names(rows: Sequence[RunRow]) -> dict[str, str]:
-    """By id: the id without the folder that all of them begin with, safe to show."""
+    """By id: the id without the folder that all of them begin with, safe to show.
+
+    Of a path that is too long for the list its ends, where no other run has the same ends.
+    """
     heads = {row.id.partition("/")[0] for row in rows}
     shared = f"{heads.pop()}/" if len(heads) == 1 and len(rows) > 1 else ""
-    return {row.id: visible(row.id.removeprefix(shared), longest=LONGEST_NAME) for row in rows}
+    full = {row.id: row.id.removeprefix(shared) for row in rows}
+    ends = {run_id: _ends(name) for run_id, name in full.items()}
+    taken = Counter(ends.values())
+    return {
+        run_id: visible(ends[run_id] if taken[ends[run_id]] == 1 else name, longest=LONGEST_NAME)
+        for run_id, name in full.items()
+    }
+
+
+def _ends(name: str) -> str:
+    parts = name.split("/")
+    return f"{parts[0]}/…/{parts[-1]}" if len(name) > FITS and len(parts) > 2 else name
 
 
 def headline(row: RunRow) -> tuple[str, str]:
@@ -133,6 +150,16 @@ def _column(cells: Sequence[float | None], kind: Literal["Int64", "Float64"]) ->
     import pandas
 
     return pandas.Series(cells, dtype=kind)
+
+
+def _as_logged(cells: Sequence[float | None]) -> pandas.Series[Any]:
+    """A column that tells a NaN from what is not known, which pandas would take for the same."""
+    import numpy as np
+    import pandas
+
+    value = np.array([math.nan if cell is None else cell for cell in cells], dtype=np.float64)
+    is_unknown = np.array([cell is None for cell in cells], dtype=bool)
+    return pandas.Series(pandas.arrays.FloatingArray(value, is_unknown))
 
 
 def _searched(row: RunRow) -> str:
@@ -164,12 +191,16 @@ def _problem(row: RunRow) -> str:
     diagnosis = row.summary.diagnosis
     worst = wording.worst_open_finding(diagnosis)
     if worst is None:
-        notes = ", ".join(dict.fromkeys(visible(finding.name) for finding in diagnosis.open_findings))
-        return notes and f"note: {notes}"
+        notes = list(dict.fromkeys(visible(finding.name) for finding in diagnosis.open_findings))
+        return f"note: {notes[0]}{_and_more(len(notes) - 1)}" if notes else ""
     others = sum(
         1 for finding in diagnosis.open_findings if finding is not worst and finding.severity is not Severity.INFO
     )
-    return f"{visible(worst.name)}{f' + {others} more' if others else ''}"
+    return f"{visible(worst.name)}{_and_more(others)}"
+
+
+def _and_more(others: int) -> str:
+    return f" +{others}" if others else ""
 
 
 def _cause(row: RunRow) -> str:

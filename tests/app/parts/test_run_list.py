@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pyarrow
 import pytest
 
 from trainvitals.kept import RunSummary
@@ -94,7 +95,7 @@ def test_a_cell_says_what_is_known_and_nothing_where_it_is_not():
     table = table_of(ROWS).set_index("run")
     error = table.loc["error", ["problem", "cause", "since", "steps"]]
     assert list(error) == [
-        "non-finite-loss + 1 more",
+        "non-finite-loss +1",
         "",
         355,
         1200,
@@ -112,12 +113,25 @@ def test_each_status_is_a_sign_and_a_word_that_the_table_has_a_colour_for():
     assert set(cells) == set(run_list.CELLS)
 
 
-def test_values_that_are_not_finite_leave_their_cell_empty():
-    row = judged("a", Status.ERROR, last_loss=math.nan, best_val=math.inf, sparkline=(1.0, math.nan, 2.0, math.inf))
+def test_a_last_loss_that_is_not_finite_is_told_to_the_browser_apart_from_one_that_is_not_known():
+    rows = [judged(str(place), Status.ERROR, last_loss=loss) for place, loss in enumerate((math.nan, math.inf, 2.0))]
+    sent = pyarrow.Table.from_pandas(table_of([*rows, judged("none", Status.ERROR)]))["loss"].to_pylist()
+    assert math.isnan(sent[0])
+    assert sent[1:] == [math.inf, 2.0, None]
+
+
+def test_a_sparkline_and_the_best_value_leave_out_what_is_not_finite():
+    row = judged("a", Status.ERROR, best_val=math.inf, sparkline=(1.0, math.nan, 2.0, math.inf))
     table = table_of([row])
-    assert table["loss"].isna().all()
     assert table["best"].isna().all()
     assert table.loc[0, "curve"] == [1.0, 2.0]
+
+
+def test_of_a_long_path_the_ends_are_shown_where_they_tell_it_from_the_others():
+    same = ("c/lightning_logs/first/version_1", "c/lightning_logs/other/version_1")
+    ids = ("a/lightning_logs/version_1", "b/lightning_logs/version_1", *same, "d/short/1")
+    names = run_list.short_names([RunRow(run_id, "", "") for run_id in ids])
+    assert list(names.values()) == ["a/…/version_1", "b/…/version_1", *same, "d/short/1"]
 
 
 def test_values_are_shown_before_there_is_a_verdict():
