@@ -167,7 +167,8 @@ class RunView:
         loss = self.judged_loss
         if loss is None or not self.signals.supervised:
             return Progress(signal=None, verdict=Verdict.INCONCLUSIVE, reason=Reason.TOO_FEW_POINTS)
-        assessment = self.assess(loss)
+        judgement = self.judge(loss)
+        assessment = judgement.assessment
         return Progress(
             signal=loss.tag,
             verdict=assessment.verdict,
@@ -179,6 +180,7 @@ class RunView:
             delta=assessment.delta,
             minimum_detectable_gain=assessment.minimum_detectable_gain,
             since_step=assessment.since_step,
+            turned_step=judgement.turned_step,
             level=assessment.level,
             points=len(loss),
             points_needed=assessment.points_needed,

@@ -37,7 +37,7 @@ def test_a_sick_run_says_what_since_when_and_what_to_try(here: Here, sick: Run) 
     told = words(at)
     diagnosis = here.snapshot(sick.id).diagnosis
     assert wording.headline(diagnosis) in told
-    for part in ("sick", "overfitting", "since between steps 49 and 64", "very likely (97", "Try", "expect", "risk"):
+    for part in ("sick", "overfitting", "began between steps 49 and 64", "very likely (97", "Try", "expect", "risk"):
         assert part in told
     finding = diagnosis.open_findings[0]
     assert finding.interventions[0].how in [code.value for code in at.code]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 from plotly import graph_objects as go
 
+from trainvitals.best_loss import Best, best_of
 from trainvitals.figures import look
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.finding_lanes import LANE_PX, MOST_LANES, finding_band, finding_label, finding_lanes
@@ -76,7 +76,7 @@ def loss_chart(
 
     figure = look.new_figure(height_px=LOSS_PX)
     lines = [line for loss in losses for line in _draw_loss(figure, run, view, loss, window, log_y)]
-    best = _best_validation(view.val_loss)
+    best = _best_validation(view.val_loss, diagnosis)
     if best is not None:
         figure.add_trace(_best_trace(best))
     _draw_rate(figure, view.learning_rate, signals, window)
@@ -116,12 +116,6 @@ def focus_window(run: Run, finding: Finding) -> Window | None:
 def loss_name(loss: LossCurve) -> str:
     """``training loss``, ``validation loss code``; text of the log in it is as logged."""
     return f"{'training' if loss.split == 'train' else 'validation'} loss{f' {loss.suite}' if loss.suite else ''}"
-
-
-class _Best(NamedTuple):
-    step: int
-    value: float
-    colour: str
 
 
 class _Change(NamedTuple):
@@ -174,19 +168,16 @@ def _colour(place: int) -> str:
     return look.TRAIN_COLOUR if place < 0 else look.VALIDATION_COLOURS[place % len(look.VALIDATION_COLOURS)]
 
 
-def _best_validation(loss: LossCurve | None) -> _Best | None:
-    if loss is None or len(loss) < 2:
-        return None
-    at = int(np.argmin(loss.curve.value))
-    return _Best(int(loss.curve.step[at]), float(loss.curve.value[at]), _colour(0))
+def _best_validation(loss: LossCurve | None, diagnosis: Diagnosis | None) -> Best | None:
+    return None if loss is None or len(loss) < 2 else best_of(loss, diagnosis.open_findings if diagnosis else ())
 
 
-def _best_trace(best: _Best) -> go.Scatter:
+def _best_trace(best: Best) -> go.Scatter:
     return go.Scatter(
         x=[best.step],
         y=[best.value],
         mode="markers",
-        marker={"symbol": "star", "size": 13, "color": best.colour, "line": {"width": 1, "color": look.GREY}},
+        marker={"symbol": "star", "size": 13, "color": _colour(0), "line": {"width": 1, "color": look.GREY}},
         name=f"best: {number(best.value)} at step {step(best.step)}",
         hovertemplate="%{y:.5g}",
     )
@@ -231,16 +222,14 @@ def _rows(lanes: int, *, has_rate: bool, log_y: bool) -> dict[str, Any]:
 
 
 def _change_point(diagnosis: Diagnosis | None, first: int, last: int) -> _Change | None:
-    """Where the last regime of the loss began, unless it is where the run began or where a finding says the same."""
-    progress = None if diagnosis is None else diagnosis.progress
-    if diagnosis is None or progress is None or progress.signal is None or progress.since_step is None:
+    """Where the loss turned, unless that is where the run began or where a finding says the same."""
+    turned = None if diagnosis is None else diagnosis.progress.turned_step
+    if diagnosis is None or turned is None or turned - first <= NEAR * (last - first):
         return None
-    if progress.since_step - first <= NEAR * (last - first):
+    if any(finding.first_step == turned for finding in diagnosis.open_findings):
         return None
-    if any(finding.first_step == progress.since_step for finding in diagnosis.open_findings):
-        return None
-    flat = progress.verdict is Verdict.PLATEAU
-    return _Change(progress.since_step, f"{'flat' if flat else 'new trend'} since step {step(progress.since_step)}")
+    flat = diagnosis.progress.verdict is Verdict.PLATEAU
+    return _Change(turned, f"{'flat' if flat else 'new trend'} since step {step(turned)}")
 
 
 def _line_at(at: int) -> dict[str, Any]:
@@ -263,7 +252,7 @@ def _label_change(figure: go.Figure, change: _Change, shown: Window) -> None:
         )
 
 
-def _alt(losses: Sequence[LossCurve], best: _Best | None, findings: Sequence[Finding], seen: Window) -> str:
+def _alt(losses: Sequence[LossCurve], best: Best | None, findings: Sequence[Finding], seen: Window) -> str:
     parts = []
     for loss in losses:
         value = loss.curve.value

@@ -65,7 +65,8 @@ def loss_lines(
     if weight is None:
         figure.add_trace(line_trace(raw, name=name, colour=colour, dash=dash))
     else:
-        average = drawn(recorded.step, smoothed(value, weight, breaks), window=window, breaks=breaks, limit=limit)
+        near = value if log_y else _near(value)
+        average = drawn(recorded.step, smoothed(near, weight, breaks), window=window, breaks=breaks, limit=limit)
         faint = look.faint(colour, look.RAW_OPACITY)
         figure.add_trace(line_trace(raw, name=f"{name}, each point", colour=faint, showlegend=False))
         figure.add_trace(line_trace(average, name=name, colour=colour, dash=dash, hovertemplate="%{y:.5g} (smoothed)"))
@@ -80,6 +81,12 @@ def smoothing_for(value: Floats) -> float | None:
         return None
     noise = difference_noise_sd(value)
     return 1 - 2 / (len(value) * SMOOTHED_SHARE + 1) if noise > READABLE_NOISE * (ends.high - ends.low) else None
+
+
+def _near(value: Floats) -> Floats:
+    """The values that the axis has room for: a spike far beyond it would lift the average for long after it."""
+    ends = value_range([value[np.isfinite(value)]])
+    return value if ends is None else np.where((value >= ends.low) & (value <= ends.high), value, np.nan)
 
 
 def breaks_at(series: Series, restarts: Sequence[int]) -> NDArray[np.bool_]:

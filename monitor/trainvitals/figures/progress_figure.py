@@ -33,7 +33,7 @@ BEGINS_WITH = {
     "rate-raised": "learning rate raised",
     "rate-cut": "learning rate cut",
     "start-over": "",
-    "break": "another pace",
+    "break": "new trend",
     "flat": "flat from here",
 }
 """What is written where a stretch begins."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainvitals.best_loss import best_of
 from trainvitals.interventions.intervention import Intervention
-from trainvitals.interventions.values import best_step, checkpoint_before, loss_falls, loss_is_finite, loss_of, quoted
+from trainvitals.interventions.values import checkpoint_before, loss_falls, loss_is_finite, loss_of, quoted
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
 
@@ -28,10 +29,11 @@ class RestoreCheckpoint(Intervention):
         loss = loss_of(view, finding)
         overfitted = finding.name == "overfitting"
         step = finding.first_step
-        if step is None and loss is not None and len(loss):
-            step = best_step(loss)
         if step is None:
-            return None
+            best = best_of(loss, (finding,))
+            if best is None:
+                return None
+            step = best.step
         marked = checkpoint_before(view, step)
         begin = view.run.first_step or 0
         if marked is None and not overfitted and step - begin <= AT_THE_START * view.span_steps:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from trainvitals.best_loss import best_of
 from trainvitals.interventions.intervention import Intervention
-from trainvitals.interventions.values import best_step, loss_is_finite, quoted, short
+from trainvitals.interventions.values import loss_is_finite, quoted, short
 from trainvitals.model import Finding, Suggestion
 from trainvitals.view import RunView
 
@@ -11,8 +12,8 @@ from trainvitals.view import RunView
 class StopAndKeepBest(Intervention):
     """Where going on costs more than it brings: a converged run, a schedule that has ended, a flat loss.
 
-    The cheapest intervention of all. The best step is that of the smallest validation loss, or training loss where
-    nothing was validated.
+    The cheapest intervention of all. The best step is where the validation loss was lowest, or the training loss where
+    nothing was validated; a single lucky value is no best.
     """
 
     name = "stop-and-keep-best"
@@ -22,10 +23,10 @@ class StopAndKeepBest(Intervention):
 
     def suggest(self, view: RunView, finding: Finding) -> Suggestion | None:
         loss = view.val_loss or view.train_loss
-        if loss is None or len(loss) == 0:
+        best = best_of(loss, (finding,))
+        if loss is None or best is None:
             return None
-        step = best_step(loss)
-        value = short(float(loss.curve.value.min()))
+        step, value = best.step, short(best.value)
         return self.suggestion(
             summary=f"stop here and keep the checkpoint of step {step:,} ({value})",
             how=f"""
@@ -45,6 +46,6 @@ best.save_pretrained("best")
 best = type(model).load_from_checkpoint(trainer.checkpoint_callback.best_model_path)
 """,
             expected="the same result without the cost of the steps that are left",
-            risk="a single lowest value can be luck: compare a few checkpoints around it on the same data",
+            risk="one checkpoint can be lucky: compare a few checkpoints around it on the same data",
             verify=loss_is_finite(view, finding),
         )

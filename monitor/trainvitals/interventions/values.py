@@ -149,11 +149,6 @@ def level_of(loss: LossCurve | None) -> Level | None:
     return Level(loss.tag, float(np.median(recent)), noise if np.isfinite(noise) else 0.0)
 
 
-def best_step(loss: LossCurve) -> int:
-    """The step of the smallest value of a loss that has points."""
-    return int(loss.curve.step[int(np.argmin(loss.curve.value))])
-
-
 def steps(view: RunView, share: float = TRIAL_SHARE) -> int:
     """A share of the run in steps, at least one."""
     return max(1, round(share * view.span_steps))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainvitals.best_loss import best_of
 from trainvitals.model import Diagnosis, FloatArray, Run
 from trainvitals.signals import Signals
 from trainvitals.view import LossCurve, RunView
@@ -23,7 +24,7 @@ class RunSummary:
         diagnosis: what was found in it.
         last_loss, last_loss_step: the newest training loss, NaN where it is; of a run that has none, the newest
             validation loss. None without either.
-        best_val, best_val_step: the smallest finite value of the validation loss to judge by, and its first step.
+        best_val, best_val_step: the validation loss to judge by where it was best, and the step.
         sparkline: the loss that was judged, up to ``SPARKLINE_VALUES`` values in order; NaN where it is not finite.
         grew_at_s: when its newest file was changed, in seconds since the epoch; NaN where no file tells.
     """
@@ -44,13 +45,13 @@ def summarise(run: Run, diagnosis: Diagnosis, grew_at_s: float) -> RunSummary:
     judged = next((loss for loss in view.losses if loss.tag == diagnosis.progress.signal), None)
     shown = judged or next(iter(view.losses), None)
     last_loss, last_loss_step = _last(next(iter(view.losses), None))
-    best_val, best_val_step = _best(view.val_loss)
+    best = best_of(view.val_loss, diagnosis.open_findings)
     return RunSummary(
         diagnosis=diagnosis,
         last_loss=last_loss,
         last_loss_step=last_loss_step,
-        best_val=best_val,
-        best_val_step=best_val_step,
+        best_val=None if best is None else best.value,
+        best_val_step=None if best is None else best.step,
         sparkline=() if shown is None else sparkline(shown.recorded.value),
         grew_at_s=grew_at_s,
     )
@@ -83,10 +84,3 @@ def _last(loss: LossCurve | None) -> tuple[float | None, int | None]:
     if loss is None or not len(loss.recorded):
         return None, None
     return float(loss.recorded.value[-1]), int(loss.recorded.step[-1])
-
-
-def _best(loss: LossCurve | None) -> tuple[float | None, int | None]:
-    if loss is None or not len(loss):
-        return None, None
-    at = int(np.argmin(loss.curve.value))
-    return float(loss.curve.value[at]), int(loss.curve.step[at])

@@ -27,6 +27,7 @@ POINTS_FOR_A_PARABOLA = 6
 SMALLEST_NOISE = 1e-9
 
 SHORTER = 4
+FEWEST_FOR_TURN = 5
 FEWEST_POINTS = 8
 """Of a beginning that is looked at by itself: three before the best, three at it, some after."""
 
@@ -83,8 +84,8 @@ def turning_point(value: Floats) -> TurningPoint:
     Raises:
         ValueError: fewer than five values.
     """
-    if len(value) < 5:
-        raise ValueError(f"a turning point needs five values, not {len(value)}")
+    if len(value) < FEWEST_FOR_TURN:
+        raise ValueError(f"a turning point needs {FEWEST_FOR_TURN} values, not {len(value)}")
     blocks = block_means(np.arange(len(value), dtype=np.float64), value, BLOCKS)
     smooth = running_median(blocks.value, 3)
     best = int(np.argmin(smooth[1:-1])) + 1

@@ -72,6 +72,7 @@ class Progress:
         delta: the smallest gain that counts as progress.
         minimum_detectable_gain: what the noise would have let us see.
         since_step: where a plateau, or the last regime, began.
+        turned_step: where the loss became flat, or left the law of its descent; None where it did neither.
         level: where the signal stands now.
         points: how many of its points were judged; points_needed: about how many a clear verdict would take.
         causes: of a slow progress, the likeliest first.
@@ -87,6 +88,7 @@ class Progress:
     delta: float | None = None
     minimum_detectable_gain: float | None = None
     since_step: int | None = None
+    turned_step: int | None = None
     level: float | None = None
     points: int = 0
     points_needed: int | None = None

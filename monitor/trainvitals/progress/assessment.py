@@ -118,6 +118,16 @@ class Judgement:
     forecasts: tuple[Forecast, ...] = ()
     broken_step: int | None = None
 
+    @property
+    def turned_step(self) -> int | None:
+        """Where the loss became flat, else where it left the law of its descent; None where all that was judged is one.
+
+        That the first steps of a run, or a warm-up, are not judged makes no turn.
+        """
+        flat = self.assessment.verdict is Verdict.PLATEAU
+        turned, first = self.assessment.since_step if flat else self.broken_step, self.assessment.first_step
+        return None if turned is None or first is None or turned <= first else turned
+
 
 # Below 2 % of the loss it began with, a run has learned what there was; what is left is a matter of luck.
 NEAR_ZERO_SHARE = 0.02

@@ -175,11 +175,10 @@ def _stretches(loss: LossCurve, rate: Rate | None, judgement: Judgement) -> tupl
     turn = None
     if judgement.curve is not None:
         starts.setdefault(begin, "start-over")
-        flat = assessment.verdict is Verdict.PLATEAU
-        turned_at = assessment.since_step if flat else judgement.broken_step
-        turn = begin if turned_at is None else max(begin, int(np.searchsorted(steps, turned_at)))
+        turned_at = judgement.turned_step
+        turn = begin if turned_at is None else int(np.searchsorted(steps, turned_at))
         if turn > begin:
-            starts[turn] = "flat" if flat else "break"
+            starts[turn] = "flat" if assessment.verdict is Verdict.PLATEAU else "break"
 
     def kind(start: int) -> StretchKind:
         if start >= end:

@@ -89,7 +89,7 @@ def progress_sentence(diagnosis: Diagnosis) -> str:
         return f"slow{reason}: {horizon} should gain only {gain(progress)}"
     if progress.verdict is Verdict.REGRESSING:
         rising = "rising" if progress.gets_much_worse else "creeping up"
-        return f"{rising}{reason}: {horizon} should lose {_loss(progress)}"
+        return f"{rising}{reason}: {horizon} should add {_loss(progress)}"
     if progress.verdict is Verdict.PLATEAU:
         since = f" since step {step(progress.since_step)}" if progress.since_step is not None else ""
         return f"flat{since}{reason}: {horizon} should gain {gain(progress)}"
@@ -217,11 +217,11 @@ def is_stuck(finding: Finding) -> bool:
 
 
 def onset(finding: Finding) -> str:
-    """Since when: ``since step 3,100``, ``at step 700``, ``since between steps 1,400 and 1,500``; "" without a step."""
+    """Since when: ``since step 3,100``, ``at step 700``, ``began between steps 1,400 and 1,500``; "" without a step."""
     if finding.first_step is None:
         return ""
     if finding.begins_by is not None and finding.begins_by > finding.first_step:
-        return f"since between steps {step(finding.first_step)} and {step(finding.begins_by)}"
+        return f"began between steps {step(finding.first_step)} and {step(finding.begins_by)}"
     return f"{'at' if finding.first_step == finding.last_step else 'since'} step {step(finding.first_step)}"
 
 

@@ -13,7 +13,9 @@ from trainvitals import Run, diagnose
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.loss_figure import focus_window, loss_chart
 from trainvitals.figures.points import MOST_POINTS
+from trainvitals.formats import read_run
 from trainvitals.model import Finding, Marker, Restart, Series, Severity
+from trainvitals.samples import sample_logs
 from trainvitals.signals import understand
 
 STEPS = np.arange(0, 4000, 10)
@@ -85,7 +87,7 @@ def test_a_finding_is_a_bar_with_its_name_its_severity_in_words_and_a_softer_beg
     assert spans(drawn) == [(1000, 1200), (1200, 3000)]
     soft, sure = (each for each in drawn.figure.data if each.type == "bar")
     assert soft.opacity < sure.opacity
-    assert "▲ warning: plateau since between steps 1,000 and 1,200" in notes(drawn)
+    assert "▲ warning: plateau began between steps 1,000 and 1,200" in notes(drawn)
     assert bands(drawn) == [(1000, 1200), (1200, 3000)]
 
 
@@ -187,10 +189,35 @@ def test_checkpoints_and_changes_are_marked_with_what_was_told_of_them() -> None
     assert [shape.x0 for shape in drawn.figure.layout.shapes if shape.line.dash == "dash"] == [1000]
 
 
-def test_where_the_last_regime_began_is_marked_unless_a_finding_says_so() -> None:
+def test_a_spike_beyond_the_axis_does_not_lift_the_average_after_it() -> None:
+    value = descent(noise=0.1)
+    value[200] = 500.0
+    at = trace(chart(run(loss=value)), "training loss")
+    average = np.interp(STEPS[201:], *np.array([point for point in points(at) if np.isfinite(point[1])]).T)
+    assert average.max() < 2.0
+
+
+def test_that_the_first_steps_are_not_judged_is_no_turn() -> None:
+    few = read_run(sample_logs() / "too-short")
+    diagnosis = diagnose(few)
+    assert diagnosis.progress.since_step != few.first_step
+    assert not any("since step" in text for text in notes(loss_chart(few, understand(few), diagnosis)))
+
+
+def test_the_star_stands_where_a_finding_says_that_validation_was_best() -> None:
+    overfitted = read_run(sample_logs() / "overfitting")
+    diagnosis = diagnose(overfitted)
+    found = next(each for each in diagnosis.open_findings if each.name == "overfitting")
+    drawn = loss_chart(overfitted, understand(overfitted), diagnosis)
+    assert [at for each in drawn.figure.data if (each.name or "").startswith("best:") for at in each.x] == [
+        found.first_step
+    ]
+
+
+def test_where_the_loss_turned_is_marked_unless_a_finding_says_so() -> None:
     flat = run(loss=np.where(STEPS < 1500, 3 - STEPS / 1000, 1.5) + 1e-3 * np.sin(STEPS))
     diagnosis = diagnose(flat)
-    since = diagnosis.progress.since_step
+    since = diagnosis.progress.turned_step
     assert since is not None
     signals = understand(flat)
     alone = loss_chart(flat, signals, replace(diagnosis, findings=()))

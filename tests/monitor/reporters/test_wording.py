@@ -106,7 +106,7 @@ def test_what_going_on_would_bring_is_from_the_last_step_on() -> None:
 
 def test_an_onset_is_dated_as_closely_as_it_is_known() -> None:
     finding = replace(SICK.findings[0], first_step=1400, last_step=4990, begins_by=1500)
-    assert wording.onset(finding) == "since between steps 1,400 and 1,500"
+    assert wording.onset(finding) == "began between steps 1,400 and 1,500"
     assert wording.onset(replace(finding, begins_by=None)) == "since step 1,400"
     assert wording.onset(replace(finding, begins_by=1400, last_step=1400)) == "at step 1,400"
     assert wording.onset(replace(finding, first_step=None, begins_by=None)) == ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from trainvitals.best_loss import best_of
 from trainvitals.model import Evidence, Finding, Reason, Severity, Verdict
 from trainvitals.rules.alignment import positions
 from trainvitals.rules.generalisation.beside import both_losses
@@ -33,7 +34,7 @@ class Beyond:
     Args:
         train_tag, val_tag: which losses.
         since_step: when validation stopped; share: of the run since. proved: a plateau was certified, not only seen.
-        best_step, best: the smallest validation loss.
+        best_step, best: where the validation loss was best.
         val_first, val_now: its level just after that and at the end.
         before, now: training losses just after that and at the end; error: standard error of their difference.
         multiple: tokens trained on over what its size asks for; None where either was not logged.
@@ -199,7 +200,8 @@ def _beyond(train: LossCurve, val: LossCurve, since: int, multiple: float | None
         return None
     points = max(3, round(EDGE_SHARE * len(value)))
     first, last = value[:points], value[-points:]
-    best = int(np.argmin(val.curve.value))
+    best = best_of(val)
+    assert best is not None
     stood = np.asarray(val.curve.value, np.float64)[val.curve.step >= since]
     third = max(1, len(stood) // 3)
     return Beyond(
@@ -208,8 +210,8 @@ def _beyond(train: LossCurve, val: LossCurve, since: int, multiple: float | None
         since_step=since,
         share=float((val_at[-1] - began) / (val_at[-1] - val_at[0])),
         proved=proved,
-        best_step=int(val.curve.step[best]),
-        best=float(val.curve.value[best]),
+        best_step=best.step,
+        best=best.value,
         val_first=float(np.median(stood[:third])),
         val_now=float(np.median(stood[-third:])),
         before=max(float(np.mean(first)), float(np.finfo(np.float64).tiny)),
