@@ -61,7 +61,7 @@ def test_the_samples_are_drawn_and_fit_the_window(opened, samples, options) -> N
     assert page.locator(".chart .main-svg").count() >= 7
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
     page.locator("tbody a").first.click()
-    assert page.url.endswith("#run-1")
+    page.wait_for_function("location.hash === '#run-1'")
 
 
 def test_what_is_folded_up_is_unfolded_by_the_keyboard(opened, samples) -> None:

@@ -70,8 +70,9 @@ def test_a_watched_training_appears_and_its_finding_is_raised_while_it_runs(visi
         until(page, lambda: points(page, "loss") > before, "the chart grows")
         assert "non-finite-loss" not in verdict.inner_text()
         (tmp_path / "bad").touch()
-        verdict.get_by_text("non-finite-loss").first.wait_for()
+        # It goes again by itself; the verdict stays.
         page.locator("[data-testid=stToast]").get_by_text("non-finite-loss").first.wait_for()
+        verdict.get_by_text("non-finite-loss").first.wait_for()
     settled(page)
 
 

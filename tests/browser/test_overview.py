@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import math
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.app.logs import append, healthy, write
-from tests.browser.looking import settled
+from tests.browser.looking import messages, settled, told, until
 from tests.browser.server import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 HEADER_PX, ROW_PX, TICK_X, RUN_X = 38, 35, 16, 200
-
-
-def told(page):
-    return parse_qs(urlsplit(page.url).query)
 
 
 def all_judged(page):
@@ -49,26 +44,25 @@ def test_a_click_on_a_row_opens_its_run(visit, samples):
     page.locator("[role=gridcell]", has_text="loss-spikes").first.wait_for(state="detached")
     click(page, 0, RUN_X)
     page.wait_for_url(lambda url: "/run?" in url)
-    assert told(page)["run"] == ["sample_logs/overfitting"]
+    until(page, lambda: told(page).get("run") == ["sample_logs/overfitting"], "its run is shown")
     page.get_by_text("overfitting since", exact=False).first.wait_for()
 
 
 def test_what_was_ticked_stays_over_refreshes_and_goes_along(visit, samples):
     page = visit(f"{samples}/?every=2")
+    kinds = messages(page)
     all_judged(page)
     click(page, 0, TICK_X)
-    page.wait_for_url(lambda url: len(parse_qs(urlsplit(url).query).get("runs", [])) == 1)
+    until(page, lambda: len(told(page).get("runs", [])) == 1, "one run is ticked")
     click(page, 2, TICK_X)
-    page.wait_for_url(lambda url: len(parse_qs(urlsplit(url).query).get("runs", [])) == 2)
+    until(page, lambda: len(told(page).get("runs", [])) == 2, "two runs are ticked")
     ticked = told(page)["runs"]
-    freshness = page.locator(".st-key-freshness")
-    for _ in range(2):
-        seen = freshness.inner_text()
-        page.wait_for_function("seen => document.querySelector('.st-key-freshness')?.innerText !== seen", arg=seen)
+    refreshed = kinds.count("script_finished") + 3
+    until(page, lambda: kinds.count("script_finished") >= refreshed, "the list was refreshed")
     assert told(page)["runs"] == ticked
     page.get_by_role("link", name="Compare 2").click()
     page.wait_for_url(lambda url: "/compare" in url)
-    assert told(page)["runs"] == ticked
+    until(page, lambda: told(page).get("runs") == ticked, "they go along")
 
 
 def test_a_link_shows_the_same_filter(visit, samples):
@@ -86,9 +80,7 @@ def test_a_run_that_begins_and_one_that_falls_ill_announce_themselves(visit, tmp
         page = visit(f"{address}/?every=2")
         all_judged(page)
         append(run, [math.nan] * 40)
-        toast = page.locator("[data-testid=stToast]", has_text="non-finite-loss")
-        toast.wait_for()
-        assert "first" in toast.inner_text()
+        page.locator("[data-testid=stToast]", has_text="non-finite-loss").filter(has_text="first").first.wait_for()
         page.locator(".st-key-sickest", has_text="non-finite-loss since step 300").wait_for()
         write(logs / "second", healthy(300))
         page.locator(".st-key-freshness", has_text="2 runs").wait_for()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.browser.looking import settled, until
+from tests.browser.looking import messages, settled, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -19,16 +19,9 @@ def test_each_page_opens_on_the_samples(visit, samples, path, dark):
 
 
 def test_no_message_refers_to_one_that_the_browser_might_have_forgotten(visit, samples):
-    from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-
-    page, kinds = visit(f"{samples}/run?run=sample_logs%2Foverfitting&paused=yes"), []
-
-    def note(data):
-        if isinstance(data, bytes):
-            kinds.append(ForwardMsg.FromString(data).WhichOneof("type"))
-
-    page.on("websocket", lambda socket: socket.on("framereceived", note))
-    page.reload()
+    page = visit(f"{samples}/run?run=sample_logs%2Foverfitting&paused=yes")
+    kinds = messages(page)
+    until(page, lambda: "script_finished" in kinds, "the page is there")
     settled(page)
     # Without the option, the chart that was there before is sent as a reference.
     for presses in (1, 2):

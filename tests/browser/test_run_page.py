@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.app.logs import append, healthy, write
+from tests.browser.looking import draw_box, in_address, part, told
 from tests.browser.server import serving
 
 from trainvitals.config import load_config
@@ -33,8 +34,9 @@ def server(folder: Path, tmp_path: Path) -> Iterator[str]:
 def test_the_zoom_survives_refreshes_of_a_run_that_grows(server, visit, folder):
     run = write(folder / "exp", healthy(400))
     page = visit(f"{server}/run?run=runs/exp&every=2")
-    drag(page, 0.4, 0.6)
-    page.wait_for_function("location.search.includes('steps=')")
+    draw_box(page, part(page, "chart-loss"), "steps", 0.4, 0.6)
+    # What is in the address is drawn a moment later.
+    page.wait_for_function(f"({RANGE})?.[0] > 0")
     low, high = zoomed(page)
     assert 0 < low < high < 400
     for points in (450, 500):
@@ -85,10 +87,10 @@ def test_a_card_moves_the_charts_and_the_address_to_its_steps(server, visit, fol
     write(folder / "exp", [*healthy(400), *[math.nan] * 100])
     page = visit(f"{server}/run?run=runs/exp")
     page.locator(".st-key-card-non-finite-loss").get_by_role("button", name="Show in charts").click()
-    page.wait_for_function("location.search.includes('finding=non-finite-loss')")
+    in_address(page, "finding", "steps")
     page.wait_for_function(f"({RANGE})?.[0] > 300")
     low, _ = zoomed(page)
-    again = visit(page.url)
+    again = visit(page.evaluate("location.href"))
     again.wait_for_function(f"({RANGE})?.[0] > 300")
     assert zoomed(again)[0] == low
 
@@ -112,7 +114,7 @@ def test_a_link_to_a_run_that_is_not_there_yet_waits_for_it(server, visit, folde
     page.wait_for_timeout(5000)
     write(folder / "late", healthy(300))
     header(page, "299 steps")
-    assert "run=runs%2Flate" in page.url or "run=runs/late" in page.url
+    assert told(page)["run"] == ["runs/late"]
 
 
 SAVED = {
@@ -143,20 +145,3 @@ def header(page, words):
 def zoomed(page):
     page.wait_for_function(f"({RANGE}) !== undefined")
     return tuple(page.evaluate(RANGE))
-
-
-def drag(page, begin, end):
-    """Draw a box in the losses, from one part of their width to another. A refresh may come between: then once more."""
-    plot = page.locator(".st-key-chart-loss .js-plotly-plot")
-    plot.locator(".main-svg").first.wait_for()
-    for _ in range(20):
-        box = plot.first.bounding_box()
-        if box is not None:
-            middle = box["y"] + 0.55 * box["height"]
-            page.mouse.move(box["x"] + begin * box["width"], middle)
-            page.mouse.down()
-            page.mouse.move(box["x"] + end * box["width"], middle, steps=8)
-            page.mouse.up()
-            page.wait_for_timeout(1000)
-        if "steps=" in page.url:
-            return

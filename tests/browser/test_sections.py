@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
+from tests.browser.looking import click_in, draw_box, in_address, part, told
 from tests.browser.server import PATIENCE_S
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -24,48 +25,30 @@ def at(visit, samples):
     return opened
 
 
-def chart(page, key):
-    drawn = page.locator(f".st-key-chart-{key} .js-plotly-plot .nsewdrag").first
-    drawn.wait_for()
-    drawn.scroll_into_view_if_needed()
-    return drawn.bounding_box()
-
-
-def expect_in_address(page, *parts):
-    page.wait_for_url(lambda url: all(part in url for part in parts))
-
-
 def test_a_click_in_the_map_shows_its_layer_and_its_step(at):
     from playwright.sync_api import expect
 
     page = at("layers", signal="grad_norm")
-    box = chart(page, "layers")
-    page.mouse.click(box["x"] + 0.5 * box["width"], box["y"] + 0.97 * box["height"])
-    expect_in_address(page, "layer=", "at=")
-    chosen = parse_qs(urlsplit(page.url).query)["layer"][0]
+    click_in(page, part(page, "chart-layers"), 0.5, 0.97, "layer", "at")
+    (chosen,) = told(page)["layer"]
     assert chosen != "0.weight"
     expect(page.locator(".st-key-field-layer input")).to_have_value(chosen, timeout=PATIENCE_S * 1000)
 
 
 def test_a_box_in_the_history_of_a_layer_is_the_range_of_all_charts(at):
     page = at("layers", signal="grad_norm")
-    box = chart(page, "layer-history")
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 30)
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 60, steps=6)
-    page.mouse.up()
-    expect_in_address(page, "steps=")
+    draw_box(page, part(page, "chart-layer-history"), "steps")
     page.locator(".st-key-reset-layer-history").wait_for()
     page.locator(".st-key-reset-loss").wait_for()
 
 
 def test_the_arrow_keys_move_the_steps_to_continue(at):
     page = at("progress")
-    chart(page, "progress")
+    part(page, "chart-progress").locator(".nsewdrag").first.wait_for()
     thumb = page.locator(".st-key-field-continue input[type=range]")
     thumb.focus()
     thumb.press("ArrowRight")
-    expect_in_address(page, "continue=")
+    in_address(page, "continue")
     page.get_by_text("steps more, until step").wait_for()
 
 
