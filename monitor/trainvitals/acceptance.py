@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainvitals.config import Acceptance, find_config_file, load_config
+from trainvitals.config import ANYWHERE, Acceptance, find_config_file, load_config
 from trainvitals.errors import ConfigError
 from trainvitals.reporters.visible import is_unsafe
 
@@ -78,7 +78,7 @@ def with_acceptance(text: str, acceptance: Acceptance, *, file_name: str) -> str
 
 
 def run_pattern(path: str, name: str) -> str:
-    """What an ``Acceptance`` says of one run, so that it is known from whichever folder it is read.
+    """What an ``Acceptance`` says of one run, so that it is known by its own folder and the one above it.
 
     Args:
         path: its folder or file.
@@ -87,7 +87,7 @@ def run_pattern(path: str, name: str) -> str:
     root = Path(os.path.normpath(Path(path).absolute()))
     parts = [part for part in root.parts if part != root.anchor]
     parts += [name] if root.is_dir() and name != root.name else []
-    return "*" + glob.escape("/".join(parts[-PARTS_OF_A_PATH:]))
+    return ANYWHERE + glob.escape("/".join(parts[-PARTS_OF_A_PATH:]))
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from trainvitals.signals import SignalOverrides
 FailOn = Literal["never", "warning", "error"]
 Purge = Literal["session", "step", "none"]
 
+ANYWHERE = "**/"
+"""Before the last folders of a run's path: whatever the ones before them are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
@@ -25,7 +28,8 @@ class Acceptance:
         finding: a rule's name, code or family.
         reason: why it is fine.
         tag: only where the evidence names this tag; shell wildcards are understood.
-        run: only in runs with this id, name or path; shell wildcards are understood.
+        run: only in runs with this id, name or path; shell wildcards are understood. After ``**/`` the first folder is
+            one by its whole name, wherever it lies: ``**/runs/exp1`` is neither ``otherruns/exp1`` nor ``runs/exp12``.
     """
 
     finding: str
@@ -39,7 +43,13 @@ class Acceptance:
             return False
         if self.tag is not None and not any(fnmatchcase(tag, self.tag) for tag in tags):
             return False
-        return self.run is None or any(fnmatchcase(name, self.run) for name in run_names)
+        return self.run is None or any(_is_named(name, self.run) for name in run_names)
+
+
+def _is_named(name: str, pattern: str) -> bool:
+    # What stands first has a folder's border before it, too.
+    bordered = f"/{name}" if pattern.startswith(ANYWHERE) else name
+    return fnmatchcase(bordered, pattern)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,7 @@ def test_an_accepted_finding_is_written_down_and_counts_at_once(server, visit, f
     card.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
     page.locator(".st-key-accepted").get_by_text('a test of "mine"').wait_for()
     (accepted,) = load_config(tmp_path / "trainvitals.toml").accepted
-    assert (accepted.finding, accepted.reason, accepted.run) == ("non-finite-loss", 'a test of "mine"', "*runs/exp")
+    assert (accepted.finding, accepted.reason, accepted.run) == ("non-finite-loss", 'a test of "mine"', "**/runs/exp")
 
 
 def test_a_card_moves_the_charts_and_the_address_to_its_steps(server, visit, folder):

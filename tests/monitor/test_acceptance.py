@@ -227,7 +227,7 @@ def test_a_run_is_known_from_whichever_folder_it_is_read(tmp_path: Path, monkeyp
     acceptance = Acceptance("plateau", "fine", run=run_pattern(str(folder), "exp[1]*"))
     for path in (str(folder), "runs/exp[1]*", "../x/runs/exp[1]*"):
         assert acceptance.covers(names=["plateau"], tags=[], run_names=["exp[1]*", path])
-    for path in ("runs/exp1", "runs/exp[1]b", "other/exp[1]*", "runs/exp[1]*/version_0"):
+    for path in ("runs/exp1", "runs/exp[1]b", "other/exp[1]*", "otherruns/exp[1]*", "runs/exp[1]*/version_0"):
         assert not acceptance.covers(names=["plateau"], tags=[], run_names=[path])
     monkeypatch.chdir(tmp_path)
     assert run_pattern("runs/exp[1]*", "exp[1]*") == acceptance.run

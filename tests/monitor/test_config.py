@@ -101,3 +101,22 @@ def test_broken_toml_is_one_line(tmp_path: Path) -> None:
 def test_an_acceptance_covers_by_name_tag_and_run(acceptance: Acceptance, covered: bool) -> None:
     names = ("plateau", "LOS005", "loss", "LOS")
     assert acceptance.covers(names=names, tags=["train/loss"], run_names=["runs/exp1", "exp1"]) is covered
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covered"),
+    [
+        ("**/runs/exp", ["runs/exp", "/home/me/runs/exp", "../runs/exp"]),
+        ("**/exp", ["runs/exp", "/home/me/runs/exp", "../runs/exp", "xruns/exp", "exp"]),
+        ("**/runs/*", ["runs/exp", "/home/me/runs/exp", "../runs/exp", "runs/exp2", "runs/exp/version_0"]),
+        ("*runs/exp", ["runs/exp", "/home/me/runs/exp", "../runs/exp", "xruns/exp"]),
+        ("*/exp", ["runs/exp", "/home/me/runs/exp", "../runs/exp", "xruns/exp"]),
+        ("runs/exp", ["runs/exp"]),
+    ],
+)
+def test_a_pattern_of_runs_is_one_of_folders_by_their_whole_names_only_where_it_says_so(
+    pattern: str, covered: list[str]
+) -> None:
+    paths = ["runs/exp", "/home/me/runs/exp", "../runs/exp", "xruns/exp", "runs/exp2", "runs/exp/version_0", "exp"]
+    acceptance = Acceptance("plateau", "r", run=pattern)
+    assert [path for path in paths if acceptance.covers(names=["plateau"], tags=[], run_names=[path])] == covered
