@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -191,13 +192,22 @@ def unique_ids(found: Sequence[tuple[Path, RunFiles]]) -> list[str]:
         shown.append(max(1, len(parts) - above))
     while True:
         ids = ["/".join(parts[-count:]) for parts, count in zip(paths, shown, strict=True)]
-        clashing = [i for i, each in enumerate(ids) if ids.count(each) > 1 and shown[i] < len(paths[i])]
+        times = Counter(ids)
+        clashing = [i for i, each in enumerate(ids) if times[each] > 1 and shown[i] < len(paths[i])]
         if not clashing:
-            return [
-                each if ids.index(each) == i else f"{each} ({ids[:i].count(each) + 1})" for i, each in enumerate(ids)
-            ]
+            return _numbered(ids)
         for i in clashing:
             shown[i] += 1
+
+
+def _numbered(ids: Iterable[str]) -> list[str]:
+    """The same, but of those that are equal each after the first with a number behind it."""
+    met: Counter[str] = Counter()
+    numbered = []
+    for each in ids:
+        met[each] += 1
+        numbered.append(each if met[each] == 1 else f"{each} ({met[each]})")
+    return numbered
 
 
 def _absolute(path: Path) -> Path:

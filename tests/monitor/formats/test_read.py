@@ -60,14 +60,41 @@ def test_the_current_folder_has_a_name(tmp_path, monkeypatch):
 folders = st.lists(st.sampled_from(["a", "b", "version_0"]), min_size=1, max_size=4)
 
 
-@given(st.lists(st.tuples(folders, st.integers(0, 4)), max_size=8))
-def test_ids_are_unique_whatever_the_paths(paths):
-    found = [
+def runs_at(paths):
+    """Runs, each found from a folder so many above it."""
+    return [
         (Path("/").joinpath(*parts[: len(parts) - up]), RunFiles(Path("/").joinpath(*parts), parts[-1], "csv", ()))
         for parts, up in paths
     ]
+
+
+@given(st.lists(st.tuples(folders, st.integers(0, 4)), max_size=8))
+def test_ids_are_unique_whatever_the_paths(paths):
+    found = runs_at(paths)
     ids = unique_ids(found)
     assert len(set(ids)) == len(ids) == len(found)
+
+
+def ids_one_by_one(found):
+    """The definition: as long as an id is another's, too, each of them shows one more folder."""
+    parts = [files.root.parts[1:] for _, files in found]
+    shown = [max(1, len(files.root.parts) - len(given.parent.parts)) for given, files in found]
+    while True:
+        ids = ["/".join(each[-count:]) for each, count in zip(parts, shown, strict=True)]
+        grown = [
+            count + (ids.count(each) > 1 and count < len(whole))
+            for each, count, whole in zip(ids, shown, parts, strict=True)
+        ]
+        if grown == shown:
+            break
+        shown = grown
+    before = [ids[:place].count(each) for place, each in enumerate(ids)]
+    return [f"{each} ({count + 1})" if count else each for each, count in zip(ids, before, strict=True)]
+
+
+@given(st.lists(st.tuples(folders, st.integers(0, 4)), max_size=30))
+def test_an_id_is_the_shortest_path_that_no_other_run_has(paths):
+    assert unique_ids(runs_at(paths)) == ids_one_by_one(runs_at(paths))
 
 
 def test_where_event_files_hold_nothing_to_judge_the_next_best_format_is_read(tmp_path):
