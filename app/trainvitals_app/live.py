@@ -34,17 +34,17 @@ def bar() -> None:
         )
 
 
-def updated(at_s: float) -> str:
-    """``updated 12 s ago``.
+def ago(at_s: float) -> str:
+    """``12 s ago``.
 
     Args:
         at_s: when, in seconds since the epoch.
     """
     ago_s = max(0.0, time.time() - at_s)
     if ago_s < 90:
-        return f"updated {ago_s:.0f} s ago"
+        return f"{ago_s:.0f} s ago"
     if ago_s < 90 * 60:
-        return f"updated {ago_s / 60:.0f} min ago"
+        return f"{ago_s / 60:.0f} min ago"
     if ago_s < 36 * 3600:
-        return f"updated {ago_s / 3600:.0f} h ago"
-    return f"updated {ago_s / 86400:.0f} days ago"
+        return f"{ago_s / 3600:.0f} h ago"
+    return f"{ago_s / 86400:.0f} days ago"

@@ -11,7 +11,7 @@ from trainvitals import Run, diagnose
 from trainvitals.errors import LogError
 from trainvitals.signals import understand
 from trainvitals_app import shared
-from trainvitals_app.runs.listing import RunRow
+from trainvitals_app.runs.listing import Listing, RunRow
 from trainvitals_app.runs.open_runs import Snapshot
 
 
@@ -28,6 +28,9 @@ class ShownRuns:
 
     def rows(self) -> tuple[RunRow, ...]:
         return tuple(RunRow(run_id, run_id, run_id) for run_id in self._snapshots)
+
+    def listing(self) -> Listing:
+        return Listing(self.rows())
 
     def snapshot(self, run_id: str, *, patience_s: float = 0.0) -> Snapshot:
         snapshot = self._snapshots.get(run_id)

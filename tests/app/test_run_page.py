@@ -246,11 +246,11 @@ def test_sections_are_those_that_the_run_has_signals_for(here: Here, sick: Run) 
 
 def test_a_run_that_appears_is_shown(here: Here, sick: Run) -> None:
     at = opened()
-    assert "No run here yet" in words(at)
+    assert "No runs yet" in words(at)
     here.put(sick)
     at.run()
     assert not at.exception
-    assert "No run here yet" not in words(at)
+    assert "No runs yet" not in words(at)
     assert "overfitting" in words(at)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import isfinite
 
 from trainvitals.model import Cause, Evidence, Finding, Suggestion, likelihood_in_words
 from trainvitals.reporters import wording
@@ -87,9 +86,9 @@ def measured(finding: Finding) -> list[Evidence]:
 
 
 def evidence_line(item: Evidence) -> str:
-    """What was measured, with the number and the limit that it was held against."""
-    numbers = " · ".join(_numbers(item))
-    return f"{text.markdown(item.text)}{f' :gray[({numbers})]' if numbers else ''}"
+    """What was measured, which names its number, and the limit that it was held against."""
+    limit = "" if item.threshold is None else f" :gray[(limit {text.markdown(wording.number(item.threshold))})]"
+    return f"{text.markdown(item.text)}{limit}"
 
 
 def evidence_table(items: Sequence[Evidence]) -> str:
@@ -157,14 +156,6 @@ def small(lines: Iterable[str]) -> str:
 def code(suggestion: Suggestion) -> str:
     """What can be pasted, with nothing in it that is not seen."""
     return "\n".join(visible(line) for line in suggestion.how.splitlines())
-
-
-def _numbers(item: Evidence) -> Iterable[str]:
-    # Of what is not finite the sentence itself says so.
-    if item.value is not None and isfinite(item.value):
-        yield f"value {text.markdown(wording.number(item.value))}"
-    if item.threshold is not None:
-        yield f"limit {text.markdown(wording.number(item.threshold))}"
 
 
 def _joined(texts: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from trainvitals.config import Config
 from trainvitals.figures.comparison_figure import comparison_chart
 from trainvitals.figures.curves_figure import Curve, legend_chart
 from trainvitals.figures.look import SEVERITY_LOOK
-from trainvitals.model import Finding, Series
+from trainvitals.model import Finding, Series, Severity
 from trainvitals.reporters import wording
 from trainvitals.reporters.comparison_report import ANOTHER_START, loss_sentence, setting_words
 from trainvitals.reporters.visible import visible
@@ -76,7 +76,7 @@ def _body(run_ids: tuple[str, ...]) -> None:
         _settings(opened)
     with drawn:
         _losses(opened, comparison)
-    st.caption(live.updated(max(each.updated_at_s for each in opened.snapshots)))
+    st.caption(f"written {live.ago(max(each.updated_at_s for each in opened.snapshots))}")
 
 
 def _heading(words: str) -> None:
@@ -113,7 +113,7 @@ def _verdict(word: str, name: str, snapshot: Snapshot) -> str:
 
 def _outcomes(comparison: Comparison) -> None:
     with st.container(key="compare-outcomes"):
-        for outcome in comparison.findings:
+        for outcome in sorted(comparison.findings, key=lambda each: each.finding.severity is Severity.INFO):
             st.markdown("  \n".join((outcome_texts.outcome_line(outcome), *outcome_texts.outcome_details(outcome))))
         if not comparison.findings:
             st.markdown(":green[:material/check_circle:] Nothing was found in either run.")
@@ -151,7 +151,8 @@ def _table(opened: Opened, what: str, names: Sequence[str], cells: Sequence[Sequ
     """A row for each name, a column for each run."""
     runs = [visible(name) for name in short_names([each.run.id for each in opened.snapshots])]
     index = pd.Index([visible(name, longest=LONGEST_NAME) for name in names], name=what)
-    st.dataframe(pd.DataFrame(cells, index=index, columns=runs), key=f"compare-{what}s")
+    names_column = {"_index": st.column_config.TextColumn(width="medium")}
+    st.dataframe(pd.DataFrame(cells, index=index, columns=runs), key=f"compare-{what}s", column_config=names_column)
 
 
 def _losses(opened: Opened, comparison: Comparison | None) -> None:

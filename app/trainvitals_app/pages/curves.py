@@ -94,8 +94,12 @@ def page() -> None:
     axis = next((kind for kind in options if kind == AXIS.get()), options[0])
     every = _tags(opened, axis)
     chosen = _choose_tags(every)
-    _choose_look(opened, axis, options)
-    shown = _turn_pages(chosen)
+    with st.container(
+        key="curve-look", horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
+    ):
+        _choose_look(axis, options)
+        shown = _turn_pages(chosen)
+    _tell_left_out(opened, axis)
     view = View(run_ids, tuple(chosen), tuple(shown), axis, SMOOTHING.get(), LOG_X.get(), LOG_Y.get())
     st.fragment(_charts, run_every=live.refresh_s())(view, (opened.versions, every))
 
@@ -137,15 +141,19 @@ def _choose_tags(every: Sequence[str]) -> list[str]:
     return found
 
 
-def _choose_look(opened: Opened, axis: AxisKind, options: Sequence[AxisKind]) -> None:
+def _choose_look(axis: AxisKind, options: Sequence[AxisKind]) -> None:
     """Draw the controls of how signals are drawn."""
-    with st.container(key="curve-controls", horizontal=True, vertical_alignment="bottom", gap="medium"):
+    missing = [f"{AXIS_NAMES[kind].lower()} ({HOW_TO_LOG[kind]})" for kind in AXIS_KINDS if kind not in options]
+    with st.container(
+        key="curve-controls", horizontal=True, vertical_alignment="bottom", gap="medium", width="content"
+    ):
         st.segmented_control(
             "Over",
             options,
             format_func=lambda kind: AXIS_NAMES[kind],
             required=True,
             width="content",
+            help=f"Not here: {', '.join(missing)}." if missing else None,
             **address.bound(AXIS, shown=lambda _: axis),
         )
         st.select_slider(
@@ -157,21 +165,13 @@ def _choose_look(opened: Opened, axis: AxisKind, options: Sequence[AxisKind]) ->
         )
         st.toggle("Log x", disabled=axis == "wall", **address.bound(LOG_X))
         st.toggle("Log y", **address.bound(LOG_Y))
-    _tell_missing(opened, axis, options)
 
 
-def _tell_missing(opened: Opened, axis: AxisKind, options: Sequence[AxisKind]) -> None:
-    missing = [kind for kind in AXIS_KINDS if kind not in options]
-    told = [f"{AXIS_NAMES[kind].lower()} ({HOW_TO_LOG[kind]})" for kind in missing]
+def _tell_left_out(opened: Opened, axis: AxisKind) -> None:
     without = [each.run.id for each in opened.snapshots if axis not in available(each.run, each.signals)]
-    lines = []
-    if told:
-        lines.append(f"No axis here: {', '.join(told)}.")
     if without:
         names = ", ".join(text.code(name, longest=60) for name in without)
-        lines.append(f"Left out, because over {AXIS_NAMES[axis].lower()} they have no place: {names}.")
-    if lines:
-        st.caption("  \n".join(lines))
+        st.caption(f"Left out, because over {AXIS_NAMES[axis].lower()} they have no place: {names}.")
 
 
 def _turn_pages(tags: Sequence[str]) -> list[str]:
@@ -180,7 +180,7 @@ def _turn_pages(tags: Sequence[str]) -> list[str]:
     if len(pages) < 2:
         return list(tags)
     number = min(max(PAGE.get() or 1, 1), len(pages))
-    with st.container(key="curve-pages", horizontal=True, vertical_alignment="center", gap="small"):
+    with st.container(key="curve-pages", horizontal=True, vertical_alignment="center", gap="small", width="content"):
         st.button(
             "Previous", icon=":material/chevron_left:", disabled=number == 1, on_click=PAGE.set, args=(number - 1,)
         )
@@ -191,7 +191,7 @@ def _turn_pages(tags: Sequence[str]) -> list[str]:
             on_click=PAGE.set,
             args=(number + 1,),
         )
-        st.markdown(f":gray[Page {number} of {len(pages)}, {len(tags):,} signals]")
+        st.markdown(f":gray[Page {number} of {len(pages)}, {len(tags):,} signals]", width="content")
     return pages[number - 1]
 
 
@@ -209,8 +209,8 @@ def _charts(view: View, seen: tuple[object, list[str]]) -> None:
         charts.reset_button("curves", ZOOMS[view.axis])
         axis_range.show("curves", ZOOMS[view.axis], lambda: _extent(opened, view), view.axis)
         _save(opened, view, window)
-        updated = live.updated(max(each.updated_at_s for each in opened.snapshots))
-        st.caption(f"{updated} · draw a box in a chart to look closer", width="content")
+        written = live.ago(max(each.updated_at_s for each in opened.snapshots))
+        st.caption(f"written {written} · draw a box in a chart to look closer", width="content")
     beside = min(MOST_BESIDE, max(len(drawn), 1))
     for begin in range(0, len(drawn), beside):
         for column, place in zip(st.columns(beside), range(begin, min(begin + beside, len(drawn))), strict=False):

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from trainvitals_app import address, badges, live, shared, text
-from trainvitals_app.parts import run_list
+from trainvitals_app.parts import no_runs, run_list
 from trainvitals_app.runs.listing import Listing, RunRow
 
 WORDS = address.text("find")
@@ -25,7 +25,6 @@ IMPATIENT_S = 1.0
 ROWS_SHOWN = 18
 ROW_PX, HEADER_PX = 35, 38
 TROUBLES_SHOWN = 20
-ROOTS_NAMED = 3
 BEST_HELP = "The validation loss at its best level. A single lucky value elsewhere does not count."
 
 _ORDER = "overview-order"
@@ -60,7 +59,7 @@ def _body() -> None:
         # All verdicts are there: put them in order, and refresh at leisure from now on.
         st.rerun()
     if not listing.rows:
-        _nothing(listing)
+        no_runs.show()
         return
     _filters(listing)
     rows = run_list.matching(_in_order(listing.rows), WORDS.get(), STATES.get())
@@ -103,7 +102,7 @@ def _filters(listing: Listing) -> None:
         with st.container(horizontal_alignment="right", key="freshness"):
             runs = f"{len(listing.rows):,} run{'' if len(listing.rows) == 1 else 's'}"
             judged = f", {listing.waiting:,} still to be judged" if listing.waiting else ""
-            st.caption(f"{runs}{judged} · {live.updated(listing.looked_at_s)}", width="content")
+            st.caption(f"{runs}{judged} · updated {live.ago(listing.looked_at_s)}", width="content")
 
 
 _ICONS = {
@@ -221,21 +220,6 @@ def _columns() -> dict[str, Any]:
         "steps": column.NumberColumn("Steps", format="localized", width=78),
         "grew": column.DatetimeColumn("Written", format="distance", width=118),
     }
-
-
-def _nothing(listing: Listing) -> None:
-    if math.isnan(listing.looked_at_s):
-        st.info("Looking for runs …", icon=":material/hourglass_empty:")
-        return
-    paths = ", ".join(text.code(str(path), longest=80) for path in shared.roots().paths[:ROOTS_NAMED])
-    st.info(f"**No runs yet** in {paths}. They appear here as soon as something is logged.", icon=":material/inbox:")
-    for line in listing.troubles[:TROUBLES_SHOWN]:
-        st.text(line)
-    st.markdown(
-        "TensorBoard event files, `trainer_state.json` of Hugging Face, Lightning's `metrics.csv`, other tables with a "
-        "loss, and JSON lines are read. To record a PyTorch training:"
-    )
-    st.code("import trainvitals\n\nvitals = trainvitals.watch(model, optimizer)  # records to runs/", language="python")
 
 
 def _no_match() -> None:

@@ -16,7 +16,7 @@ from trainvitals.model import Diagnosis, Run
 from trainvitals_app import address, charts, live, shared, text
 from trainvitals_app.findings import announcements, card_list
 from trainvitals_app.findings.card_texts import keyed
-from trainvitals_app.parts import axis_range, exports, run_chooser, run_header, run_sections
+from trainvitals_app.parts import axis_range, exports, no_runs, run_chooser, run_header, run_sections
 from trainvitals_app.runs.open_runs import Snapshot
 
 LOG_LOSS = address.flag("log")
@@ -43,7 +43,7 @@ def page() -> None:
     st.fragment(_chooser, run_every=every_s)()
     run_id = address.RUN.get()
     if not run_id:
-        st.fragment(_nothing_yet, run_every=every_s)()
+        st.fragment(no_runs.show, run_every=every_s)()
         return
     st.fragment(_verdict, run_every=every_s)(run_id)
     left, right = st.columns([CARDS_WIDTH, CHARTS_WIDTH], gap="medium")
@@ -62,22 +62,6 @@ def _chooser() -> None:
         # Settings were changed to what cannot be understood while somebody looks on.
         st.error(text.markdown(error.message()), icon=":material/settings:")
     _follow_the_view()
-
-
-def _nothing_yet() -> None:
-    looked_for = " · ".join(text.code(str(path), longest=80) for path in shared.roots().paths)
-    st.info(
-        f"No run here yet. As soon as one is written below {looked_for}, it appears. To record a PyTorch training: "
-        "`vitals = trainvitals.watch(model, optimizer)`",
-        icon=":material/hourglass_empty:",
-    )
-    try:
-        troubles = shared.catalogue().listing().troubles
-    except TrainvitalsError:
-        # The chooser says so.
-        return
-    for trouble in troubles:
-        st.warning(text.markdown(trouble), icon=":material/warning:")
 
 
 def _verdict(run_id: str) -> None:

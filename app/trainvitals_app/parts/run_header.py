@@ -29,7 +29,10 @@ def nothing_to_change(diagnosis: Diagnosis) -> str:
             '`train-loss = "TAG"` in `trainvitals.toml`, or `--train-loss TAG` on the command line. '
             "`trainvitals signals PATH` lists how each tag was understood."
         )
-    return ":gray[:material/help:] **Too little was logged so far to call it sick or healthy.**"
+    return (
+        ":gray[:material/help:] **Too little was logged so far to call it sick or healthy.** "
+        "It is judged again as it grows. *Not judged*, below, says what each rule waits for."
+    )
 
 
 def _facts(shown: Snapshot) -> list[str]:
@@ -37,4 +40,4 @@ def _facts(shown: Snapshot) -> list[str]:
     progress = wording.progress_sentence(diagnosis)
     # The headline of a run with nothing to change is this very sentence.
     facts = [wording.extent(diagnosis), "" if progress == wording.headline(diagnosis) else progress]
-    return [*(text.markdown(fact) for fact in facts if fact), live.updated(shown.updated_at_s)]
+    return [*(text.markdown(fact) for fact in facts if fact), f"written {live.ago(shown.updated_at_s)}"]

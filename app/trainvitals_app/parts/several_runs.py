@@ -12,6 +12,7 @@ from trainvitals.errors import LogError
 from trainvitals.figures.look import MOST_RUNS
 from trainvitals.reporters.visible import visible
 from trainvitals_app import address, live, shared, text
+from trainvitals_app.parts import no_runs
 from trainvitals_app.runs.open_runs import Snapshot
 
 LONGEST_NAME = 120
@@ -101,11 +102,9 @@ def invite(words: str) -> None:
 def _invite(words: str) -> None:
     follow_new_runs()
     if st.session_state[_OFFERED]:
-        st.info(words, icon=":material/show_chart:")
-    elif shared.catalogue().has_looked:
-        st.info("No run here yet. As soon as one is written, it can be chosen.", icon=":material/hourglass_empty:")
+        st.info(words, icon=":material/touch_app:")
     else:
-        st.info("Looking for runs.", icon=":material/hourglass_empty:")
+        no_runs.show()
 
 
 def short_names(run_ids: Sequence[str]) -> list[str]:

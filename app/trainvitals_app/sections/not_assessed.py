@@ -9,6 +9,7 @@ from trainvitals_app import text
 from trainvitals_app.sections.shown import Shown
 
 TITLE = "Not judged"
+LINE_WIDTH, RULES_WIDTH = 3, 2
 
 
 def has_signals(shown: Shown) -> bool:
@@ -17,22 +18,24 @@ def has_signals(shown: Shown) -> bool:
 
 
 def section(shown: Shown) -> None:
-    """Draw the section."""
+    """Draw the section: a row for each line."""
     if shown.diagnosis is None:
         return
     rules = shown.diagnosis.not_assessed
-    lines = lines_that_unlock(rules)
-    st.markdown(f"**{_count(len(rules), 'rule')} could not be judged:** what they need was not logged.")
-    for place, unlocks in enumerate(lines):
-        with st.container(key=f"unlocks-{place}", border=True, gap="xsmall"):
-            _line(unlocks)
+    st.markdown(
+        f"**{_count(len(rules), 'rule')} could not be judged:** what they read was not logged. This logs it, for the "
+        "rules beside it:"
+    )
+    with st.container(key="unlocking", gap="xsmall"):
+        for unlocks in lines_that_unlock(rules):
+            line, names = st.columns([LINE_WIDTH, RULES_WIDTH], vertical_alignment="center")
+            line.code(unlocks.how, language="python", wrap_lines=True)
+            names.markdown(_rules(unlocks), help=f"logs {', '.join(map(text.markdown, unlocks.missing))}")
 
 
-def _line(unlocks: Unlocks) -> None:
-    names = " · ".join(f"{text.markdown(rule.name)} :gray[{text.markdown(rule.code)}]" for rule in unlocks.rules)
-    st.code(unlocks.how, language="python", wrap_lines=True)
-    st.markdown(f"**lets {_count(len(unlocks.rules), 'rule')} be judged:** {names}")
-    st.caption("logs " + ", ".join(text.markdown(signal) for signal in unlocks.missing))
+def _rules(unlocks: Unlocks) -> str:
+    names = " · ".join(text.markdown(rule.name) for rule in unlocks.rules)
+    return f":small[**{_count(len(unlocks.rules), 'rule')}** {names}]"
 
 
 def _count(number: int, word: str) -> str:

@@ -65,8 +65,8 @@ def loss_lines(
     if weight is None:
         figure.add_trace(line_trace(raw, name=name, colour=colour, dash=dash))
     else:
-        near = value if log_y else _near(value)
-        average = drawn(recorded.step, smoothed(near, weight, breaks), window=window, breaks=breaks, limit=limit)
+        mean = smoothed(value, weight, breaks) if log_y else _mean_of_near(value, weight, breaks)
+        average = drawn(recorded.step, mean, window=window, breaks=breaks, limit=limit)
         faint = look.faint(colour, look.RAW_OPACITY)
         figure.add_trace(line_trace(raw, name=f"{name}, each point", colour=faint, showlegend=False))
         figure.add_trace(line_trace(average, name=name, colour=colour, dash=dash, hovertemplate="%{y:.5g} (smoothed)"))
@@ -83,10 +83,16 @@ def smoothing_for(value: Floats) -> float | None:
     return 1 - 2 / (len(value) * SMOOTHED_SHARE + 1) if noise > READABLE_NOISE * (ends.high - ends.low) else None
 
 
-def _near(value: Floats) -> Floats:
-    """The values that the axis has room for: a spike far beyond it would lift the average for long after it."""
+def _mean_of_near(value: Floats, weight: float, breaks: NDArray[np.bool_]) -> Floats:
+    """The average of the values that the axis has room for; the others as they are.
+
+    A spike far beyond the axis would lift the average for long after it.
+    """
     ends = value_range([value[np.isfinite(value)]])
-    return value if ends is None else np.where((value >= ends.low) & (value <= ends.high), value, np.nan)
+    if ends is None:
+        return smoothed(value, weight, breaks)
+    is_near = (value >= ends.low) & (value <= ends.high)
+    return np.where(is_near, smoothed(np.where(is_near, value, np.nan), weight, breaks), value)
 
 
 def breaks_at(series: Series, restarts: Sequence[int]) -> NDArray[np.bool_]:

@@ -30,7 +30,11 @@ class EventLook:
 
 
 RESTART = EventLook("arrow-bar-left", "restart")
-_LOOKS = {tags.CHECKPOINT: EventLook("square", "checkpoint"), tags.INTERVENTION: EventLook("star-diamond", "change")}
+_LOOKS = {
+    tags.CHECKPOINT: EventLook("square", "checkpoint"),
+    tags.INTERVENTION: EventLook("star-diamond", "change"),
+    tags.NON_FINITE_ORIGIN.rpartition("/")[2]: EventLook("cross", "first NaN or infinity"),
+}
 
 
 def event_traces(run: Run, *, axis: str) -> Iterator[go.Scatter]:

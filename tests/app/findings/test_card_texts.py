@@ -56,7 +56,7 @@ def test_the_next_likely_cause_is_named_and_a_ruled_out_one_is_not() -> None:
 
 def test_a_finding_that_is_its_own_cause_shows_what_was_measured() -> None:
     lines = card_texts.why(replace(SPIKES, causes=(Cause("loss-spikes", 0.9, ("they are there",)),)))
-    assert lines == ["largest 12 noise widths :gray[(value 12 · limit 8)]"]
+    assert lines == ["largest 12 noise widths :gray[(limit 8)]"]
 
 
 def test_an_unknown_cause_says_what_has_to_be_logged() -> None:

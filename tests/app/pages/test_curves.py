@@ -91,7 +91,7 @@ def test_smoothing_comes_from_the_url_and_goes_there(shown: shown_runs.ShownRuns
 
 def test_only_axes_that_a_run_has_are_offered_and_the_others_are_named(shown: shown_runs.ShownRuns) -> None:
     test = page(runs=["logs/a", "logs/b"], x="epoch", filter="loss")
-    assert "tokens (log tokens" in words(test)
+    assert "tokens (log tokens" in test.button_group(key="field-x").help
     assert "Left out" in words(test)
     (_, chart) = figures(test)
     assert chart["layout"]["xaxis"]["title"]["text"] == "epoch"
@@ -169,7 +169,7 @@ def test_while_paused_nothing_moves(shown: shown_runs.ShownRuns) -> None:
 
 def test_without_runs_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     shown_runs.show(monkeypatch, {})
-    assert "No run here yet" in words(page())
+    assert "No runs yet" in words(page())
 
 
 def test_names_from_the_log_stay_text(monkeypatch: pytest.MonkeyPatch) -> None:
