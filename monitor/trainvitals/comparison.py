@@ -102,7 +102,7 @@ def _losses(before: RunView, after: RunView) -> Iterator[LossOutcome]:
 
 
 def _columns(loss: LossCurve) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.asarray(loss.curve.step, np.float64), np.asarray(loss.curve.value, np.float64)
+    return np.asarray(loss.recorded.step, np.float64), np.asarray(loss.recorded.value, np.float64)
 
 
 def _settings(before: Run, after: Run) -> Iterator[SettingChange]:

@@ -123,6 +123,8 @@ class Course:
 
 def beyond_seed(before: float, after: float) -> bool:
     """Whether two levels differ by more than two seeds of one healthy training do."""
+    if not (math.isfinite(before) and math.isfinite(after)):
+        return True
     if before > 0 and after > 0:
         return abs(math.log(after / before)) > math.log(SEED_FACTOR)
     return before != after

@@ -10,6 +10,7 @@ import pytest
 from trainvitals import Run
 from trainvitals.comparison import Comparison, compare
 from trainvitals.config import Config
+from trainvitals.reporters.comparison_report import loss_sentence
 from trainvitals.synth import healthy_run, sick_run
 
 STEPS = np.arange(1, 401) * 10
@@ -99,6 +100,16 @@ def test_a_better_curve_is_dated() -> None:
     assert loss.difference is not None
     assert loss.difference.since_step == pytest.approx(2000, abs=200)
     assert loss.difference.after < loss.difference.before
+
+
+def test_a_loss_that_is_not_finite_at_its_very_end_is_dated_and_more_than_another_seed_does() -> None:
+    (loss,) = compare(run(healthy(0)), run(np.where(np.arange(400) < 390, healthy(1), np.nan))).losses
+    assert loss.difference is not None
+    assert loss.difference.since_step == 3910
+    assert loss.beyond_seed
+    assert loss_sentence(loss, same_start=False) == (
+        "training loss: apart from about step 3,910 on; 1.83 → NaN where both end"
+    )
 
 
 def test_settings_that_differ_are_listed_by_name() -> None:

@@ -27,6 +27,12 @@ COARSE_STRETCHES = 4
 SIGNIFICANT = 4.0
 # ... and beyond this share of the noise of a single point, so that a long log does not make a trifle a difference.
 NOTABLE = 0.5
+# Too late for a row of stretches, a blow-up is told by its single points, so many at least: each this many standard
+# deviations away, which no noise brings about so often in a row, ...
+FAR = 10.0
+# ... and beyond this factor, which another seed can do to a level. Where losses are negative: further than the other
+# curve ever went.
+BLOWN_UP = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +40,9 @@ class CurveDifference:
     """How two curves differ on the steps that both have.
 
     Args:
-        points: how many points were compared.
+        points: how many points were compared, those that are finite in both.
         since_step: where the difference that lasts to the end of the common steps begins; None where there is none.
-        before, after: the levels of both at the end of the common steps.
+        before, after: the levels of both at the end of the common steps; not finite where only that one ends so.
         noise: standard deviation of the difference at a single point; relative where both are positive.
     """
 
@@ -50,16 +56,61 @@ class CurveDifference:
 def curve_difference(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> CurveDifference | None:
     """The lasting difference of two curves; None with too few common points.
 
+    A curve that ends in values that are not finite where the other one does not differs from there on, if not before.
     Both are laid over each other at the steps of the sparser one, on a logarithmic scale where all values are positive.
     From where they are no longer identical, the difference is averaged in stretches; it lasts from the first stretch on
     from which all differ, to the same side, beyond the noise of their means (correlated noise widens it) and by more
-    than a trifle.
+    than a trifle. A blow-up that comes too late for that begins with the first of its points.
 
     Args:
-        before, after: ``[T]`` strictly increasing steps and ``[T]`` finite values.
+        before, after: ``[T]`` strictly increasing steps and ``[T]`` values.
     """
+    found = _finite_difference(_finite(before), _finite(after))
+    end = min(_last(step) for step, _ in (before, after))
+    common = [(step[step <= end], value[step <= end]) for step, value in (before, after)]
+    if not all(len(step) for step, _ in common):
+        return found
+    broken = [_broken_since(curve) for curve in common]
+    if (broken[0] is None) == (broken[1] is None):
+        return found
+    since_step = next(since for since in broken if since is not None)
+    points, noise = 0, 0.0
+    if found is not None:
+        points, noise = found.points, found.noise
+        since_step = since_step if found.since_step is None else found.since_step
+    before_level, after_level = (_level(value) for _, value in common)
+    return CurveDifference(points, since_step, before_level, after_level, noise)
+
+
+def _last(step: Floats) -> float:
+    return float(step[-1]) if len(step) else -math.inf
+
+
+def _finite(curve: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+    step, value = curve
+    return step[np.isfinite(value)], value[np.isfinite(value)]
+
+
+def _broken_since(curve: tuple[Floats, Floats]) -> int | None:
+    """The step from which a curve is not finite to its end; None where it ends in a finite value."""
+    step, value = curve
+    finite = np.flatnonzero(np.isfinite(value))
+    first = int(finite[-1]) + 1 if len(finite) else 0
+    return int(step[first]) if first < len(step) else None
+
+
+def _level(value: Floats) -> float:
+    """Where a curve stands at its end: its last value where that is not finite, else the mean of its last twentieth."""
+    if not math.isfinite(value[-1]):
+        return float(value[-1])
+    scaled, is_log = comparison_scale(value[np.isfinite(value)])
+    level = float(np.mean(scaled[-max(1, len(scaled) // MOST_STRETCHES) :]))
+    return math.exp(level) if is_log else level
+
+
+def _finite_difference(before: tuple[Floats, Floats], after: tuple[Floats, Floats]) -> CurveDifference | None:
     first = max(float(step[0]) if len(step) else math.inf for step, _ in (before, after))
-    last = min(float(step[-1]) if len(step) else -math.inf for step, _ in (before, after))
+    last = min(_last(step) for step, _ in (before, after))
     common = [step[(step >= first) & (step <= last)] for step, _ in (before, after)]
     steps = min(common, key=len)
     if len(steps) < FEWEST_POINTS:
@@ -71,6 +122,10 @@ def curve_difference(before: tuple[Floats, Floats], after: tuple[Floats, Floats]
     unlike = np.flatnonzero(difference)
     begin = int(unlike[0]) if len(unlike) else len(steps)
     since, noise_sd = _lasting(difference[begin:]) if len(steps) - begin >= FEWEST_POINTS else (None, 0.0)
+    if since is None:
+        usual = math.log(BLOWN_UP) if is_log else min(float(np.ptp(old)), float(np.ptp(new)))
+        own_noise_sd = math.hypot(difference_noise_sd(old), difference_noise_sd(new))
+        since = _blown_up(difference[begin:], max(usual, FAR * noise_sd, FAR * own_noise_sd))
     end = slice(-max(1, len(steps) // MOST_STRETCHES), None)
     before_level, after_level = (float(np.mean(part[end])) for part in (old, new))
     if is_log:
@@ -89,6 +144,13 @@ def _lasting(difference: Floats) -> tuple[int | None, float]:
     signs = [_sign(difference[stretch], noise_sd, widened) for stretch in stretches]
     row = len(list(itertools.takewhile(lambda sign: sign == signs[-1] != 0, reversed(signs))))
     return (int(stretches[-row][0]) if row >= FEWEST_STRETCHES else None), noise_sd
+
+
+def _blown_up(difference: Floats, bar: float) -> int | None:
+    """Where the difference goes beyond the bar for good, to one side; None where it does not."""
+    sides = np.where(np.abs(difference) > bar, np.sign(difference), 0.0)
+    row = len(list(itertools.takewhile(lambda side: side == sides[-1] != 0, reversed(sides))))
+    return len(difference) - row if row >= POINTS_A_STRETCH else None
 
 
 def _sign(stretch: Floats, noise_sd: float, widened: float) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -86,8 +87,8 @@ def loss_sentence(loss: LossOutcome, *, same_start: bool) -> str:
     difference = loss.difference
     if difference is None:
         return f"{name}: too few steps in common to compare"
-    levels = f"{wording.number(difference.before)} → {wording.number(difference.after)}"
-    if difference.before > 0 and difference.after > 0:
+    levels = f"{_level(difference.before)} → {_level(difference.after)}"
+    if 0 < difference.before < math.inf and 0 < difference.after < math.inf:
         levels += f" ({_ratio(difference.after / difference.before)})"
     if difference.since_step is None and loss.beyond_seed:
         return f"{name}: apart only where both end; {levels}"
@@ -95,8 +96,18 @@ def loss_sentence(loss: LossOutcome, *, same_start: bool) -> str:
         return f"{name}: no lasting difference beyond the noise; {levels} where both end"
     if not same_start and not loss.beyond_seed:
         return f"{name}: no difference beyond what another seed does; {levels} where both end"
-    side = "lower" if difference.after < difference.before else "higher"
+    side = _side(difference.before, difference.after)
     return f"{name}: {side} from about step {wording.step(difference.since_step)} on; {levels} where both end"
+
+
+def _side(before: float, after: float) -> str:
+    if not (math.isfinite(before) and math.isfinite(after)):
+        return "apart"
+    return "lower" if after < before else "higher"
+
+
+def _level(value: float) -> str:
+    return "NaN" if math.isnan(value) else wording.number(value)
 
 
 def _ratio(ratio: float) -> str:

@@ -8,7 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from trainvitals.comparison import compare
 from trainvitals.maths.curve_difference import FEWEST_POINTS, MOST_STRETCHES, curve_difference
+from trainvitals.synth import healthy_run
+from trainvitals.synth.healthy import SHAPES
 
 STEPS = np.arange(1000.0)
 
@@ -74,6 +77,80 @@ def test_a_difference_that_went_away_does_not_last() -> None:
     assert found.since_step is None
 
 
+LATE = 970
+"""In the last twentieth of the steps."""
+
+
+@pytest.mark.parametrize("seed", [1, 2], ids=["same seed", "other seed"])
+@pytest.mark.parametrize("blown_up", [np.nan, np.inf, 1e30, 20.0])
+@pytest.mark.parametrize("offset", [0.0, -20.0], ids=["positive", "negative"])
+def test_a_blow_up_in_the_last_twentieth_is_dated(seed: int, blown_up: float, offset: float) -> None:
+    steps, values = curve(seed)
+    values = np.where(steps >= LATE, blown_up, values + offset)
+    healthy = curve(1)[0], curve(1)[1] + offset
+    for pair in ((healthy, (steps, values)), ((steps, values), healthy)):
+        found = curve_difference(*pair)
+        assert found is not None
+        assert found.since_step == LATE
+
+
+def test_where_a_curve_is_not_finite_its_level_is_not_either() -> None:
+    steps, values = curve(2)
+    found = curve_difference(curve(1), (steps, np.where(steps >= LATE, np.nan, values)))
+    assert found is not None
+    assert np.isnan(found.after)
+    assert found.before == pytest.approx(curve(1)[1][-50:].mean(), rel=0.01)
+
+
+def test_a_difference_before_a_loss_that_is_not_finite_keeps_its_date() -> None:
+    steps, values = curve(2)
+    changed = np.where(steps >= 500, values * 1.2, values)
+    changed[LATE:] = np.nan
+    found = curve_difference(curve(1), (steps, changed))
+    assert found is not None
+    assert found.since_step == pytest.approx(500, abs=50)
+
+
+def test_a_curve_that_is_not_finite_from_its_first_points_on_differs_from_there() -> None:
+    steps, values = curve(2)
+    found = curve_difference(curve(1), (steps, np.where(steps >= 7, np.nan, values)))
+    assert found is not None
+    assert found.since_step == 7
+
+
+@pytest.mark.parametrize("value", [np.nan, 1e30])
+def test_a_blow_up_that_is_over_before_the_end_does_not_last(value: float) -> None:
+    steps, values = curve(2)
+    values[LATE : LATE + 10] = value
+    found = curve_difference(curve(1), (steps, values))
+    assert found is not None
+    assert found.since_step is None
+
+
+def test_curves_that_both_end_in_values_that_are_not_finite_do_not_differ_by_that() -> None:
+    (steps, before), (_, after) = curve(1), curve(2)
+    before[LATE:], after[LATE + 10 :] = np.nan, np.inf
+    found = curve_difference((steps, before), (steps, after))
+    assert found is not None
+    assert found.since_step is None
+
+
+def test_a_few_last_points_that_stand_out_are_no_blow_up() -> None:
+    steps, values = curve(2)
+    values[-4:] *= 10
+    found = curve_difference(curve(1), (steps, values))
+    assert found is not None
+    assert found.since_step is None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", SHAPES)
+def test_two_seeds_of_one_training_do_not_part(shape: str) -> None:
+    pairs = [[healthy_run(shape, seed=seed, heavy_tails=True).run for seed in (first, first + 1)] for first in range(8)]
+    losses = [loss for pair in pairs for loss in compare(*pair).losses]
+    assert [loss for loss in losses if loss.difference is None or loss.difference.since_step is not None] == []
+
+
 def test_a_trifle_is_no_difference_however_long_the_log() -> None:
     steps = np.arange(100_000.0)
     before, after = (2 + 0.1 * np.random.default_rng(seed).standard_normal(100_000) for seed in (1, 2))
@@ -92,6 +169,7 @@ def test_only_common_steps_count_whatever_the_intervals() -> None:
 
 
 FINITE = st.floats(-1e300, 1e300, allow_nan=False, allow_infinity=False)
+ANY = FINITE | st.sampled_from([np.nan, np.inf, -np.inf])
 
 
 @given(arrays.arrays(float, st.integers(FEWEST_POINTS, 60), elements=FINITE), st.data())
@@ -100,3 +178,13 @@ def test_any_finite_values_give_an_answer(values, data) -> None:
     steps = np.arange(len(values), dtype=float)
     with np.errstate(over="ignore", invalid="ignore"):
         assert curve_difference((steps, values), (steps, other)) is not None
+
+
+@given(arrays.arrays(float, st.integers(0, 60), elements=ANY), arrays.arrays(float, st.integers(0, 60), elements=ANY))
+def test_what_differs_at_the_end_is_told_whatever_the_values(before, after) -> None:
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = curve_difference(*((np.arange(len(each), dtype=float), each) for each in (before, after)))
+    common = min(len(before), len(after))
+    if common and np.isfinite(before[common - 1]) != np.isfinite(after[common - 1]):
+        assert found is not None
+        assert found.since_step is not None
