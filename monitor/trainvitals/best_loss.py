@@ -10,17 +10,32 @@ import numpy as np
 from trainvitals.maths.robust import Floats
 from trainvitals.maths.turning_point import FEWEST_FOR_TURN, turning_point
 from trainvitals.model import Finding
-from trainvitals.view import LossCurve
+from trainvitals.view import LossCurve, RunView
 
 TURNED = "overfitting"
-"""The finding that says when a validation loss was best before it turned."""
+"""The finding that says when validation losses were best before they turned, the clearest first."""
 
 
 class Best(NamedTuple):
-    """A recorded point of a loss."""
+    """A recorded point of a loss, and of which."""
 
     step: int
     value: float
+    loss: LossCurve
+
+
+def best_validation(view: RunView, findings: Sequence[Finding] = ()) -> Best | None:
+    """Where validation was best: by the loss that a finding names, else by the one to judge by.
+
+    Args:
+        findings: what was found in the run.
+
+    Returns:
+        None where nothing was validated.
+    """
+    turned = {tag for tag, _ in _turns(findings)[:1]}
+    losses = view.val_losses.values()
+    return best_of(next((loss for loss in losses if loss.tag in turned), view.val_loss), findings)
 
 
 def best_of(loss: LossCurve | None, findings: Sequence[Finding] = ()) -> Best | None:
@@ -39,18 +54,23 @@ def best_of(loss: LossCurve | None, findings: Sequence[Finding] = ()) -> Best | 
     at = _as_found(loss, findings)
     if at is None:
         at = int(np.argmin(value)) if len(value) < FEWEST_FOR_TURN else turning_point(_scaled(value)).best_index
-    return Best(int(loss.curve.step[at]), float(value[at]))
+    return Best(int(loss.curve.step[at]), float(value[at]), loss)
 
 
 def _as_found(loss: LossCurve, findings: Sequence[Finding]) -> int | None:
-    said = (
-        int(np.searchsorted(loss.curve.step, evidence.step))
+    said = (int(np.searchsorted(loss.curve.step, step)) for tag, step in _turns(findings) if tag == loss.tag)
+    return next((at for at in said if at < len(loss)), None)
+
+
+def _turns(findings: Sequence[Finding]) -> list[tuple[str, int]]:
+    """Which validation loss was best at which step, as far as findings say so, the clearest first."""
+    return [
+        (evidence.signal, evidence.step)
         for finding in findings
         if finding.name == TURNED
         for evidence in finding.evidence
-        if evidence.signal == loss.tag and evidence.step is not None
-    )
-    return next((at for at in said if at < len(loss)), None)
+        if evidence.signal is not None and evidence.step is not None
+    ]
 
 
 def _scaled(value: Floats) -> Floats:

@@ -25,6 +25,7 @@ IMPATIENT_S = 1.0
 ROWS_SHOWN = 18
 ROW_PX, HEADER_PX = 35, 38
 TROUBLES_SHOWN = 20
+PROBLEM_HELP = f"The worst that was found, and how many more. {run_list.NOTE} is only worth knowing."
 BEST_HELP = "The validation loss at its best level. A single lucky value elsewhere does not count."
 
 _ORDER = "overview-order"
@@ -198,11 +199,9 @@ def _columns() -> dict[str, Any]:
     column = st.column_config
     cells, colours = list(run_list.CELLS), list(run_list.CELLS.values())
     return {
-        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=118),
+        "status": column.MultiselectColumn("Status", options=cells, color=colours, width=116),
         "run": column.TextColumn("Run", width=157),
-        "problem": column.TextColumn(
-            "Problem", width=157, help="The worst that was found, and how many more; of a healthy run what is noted."
-        ),
+        "problem": column.TextColumn("Problem", width=166, help=PROBLEM_HELP),
         "cause": column.TextColumn(
             "Root cause", width=140, help="What most likely is behind the problem, where that is something else."
         ),
@@ -210,15 +209,15 @@ def _columns() -> dict[str, Any]:
             "Since", format="localized", width=66, help="The step at which the problem began."
         ),
         "progress": column.TextColumn(
-            "Progress", width=156, help="Whether the loss still gets better, and what holds it up."
+            "Progress", width=155, help="Whether the loss still gets better, and what holds it up."
         ),
         "loss": column.NumberColumn(
             "Last loss", format="%.4g", width=78, help="The newest training loss; without one, of validation."
         ),
-        "best": column.NumberColumn("Best val", format="%.4g", width=72, help=BEST_HELP),
-        "curve": column.LineChartColumn("Loss", width=70, color="blue"),
+        "best": column.NumberColumn("Best val", format="%.4g", width=74, help=BEST_HELP),
+        "curve": column.LineChartColumn("Loss", width=68, color="blue"),
         "steps": column.NumberColumn("Steps", format="localized", width=78),
-        "grew": column.DatetimeColumn("Written", format="distance", width=118),
+        "grew": column.DatetimeColumn("Written", format="distance", width=112),
     }
 
 

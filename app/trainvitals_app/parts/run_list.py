@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from trainvitals.model import Diagnosis, Severity, Status
 from trainvitals.reporters import wording
+from trainvitals.reporters.signs import SEVERITY_SIGNS
 from trainvitals.reporters.visible import visible
 from trainvitals_app.runs.listing import RunRow
 
@@ -31,6 +32,7 @@ CELLS = {
     "⊘ unreadable": "gray",
 }
 _ORDER = (Status.ERROR, Status.WARNING, Status.UNDETERMINED, Status.HEALTHY)
+NOTE = SEVERITY_SIGNS[Severity.INFO]
 LONGEST_NAME = 48
 # A name that is no longer has room in the list also on a narrow screen.
 FITS = 22
@@ -192,7 +194,7 @@ def _problem(row: RunRow) -> str:
     worst = wording.worst_open_finding(diagnosis)
     if worst is None:
         notes = list(dict.fromkeys(visible(finding.name) for finding in diagnosis.open_findings))
-        return f"note: {notes[0]}{_and_more(len(notes) - 1)}" if notes else ""
+        return f"{NOTE} {notes[0]}{_and_more(len(notes) - 1)}" if notes else ""
     others = sum(
         1 for finding in diagnosis.open_findings if finding is not worst and finding.severity is not Severity.INFO
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from plotly import graph_objects as go
 
-from trainvitals.best_loss import Best, best_of
+from trainvitals.best_loss import Best, best_validation
 from trainvitals.figures import look
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.finding_lanes import LANE_PX, MOST_LANES, finding_band, finding_label, finding_lanes
@@ -76,9 +76,9 @@ def loss_chart(
 
     figure = look.new_figure(height_px=LOSS_PX)
     lines = [line for loss in losses for line in _draw_loss(figure, run, view, loss, window, log_y)]
-    best = _best_validation(view.val_loss, diagnosis)
-    if best is not None:
-        figure.add_trace(_best_trace(best))
+    best = best_validation(view, diagnosis.open_findings if diagnosis else ())
+    if best is not None and len(best.loss) > 1:
+        figure.add_trace(_best_trace(best, list(view.val_losses)))
     _draw_rate(figure, view.learning_rate, signals, window)
     finding_lanes(figure, findings, last, shown, lowest=int(has_events), axis=LANE_AXIS)
     figure.add_traces(list(event_traces(run, axis=LANE_AXIS)))
@@ -168,17 +168,15 @@ def _colour(place: int) -> str:
     return look.TRAIN_COLOUR if place < 0 else look.VALIDATION_COLOURS[place % len(look.VALIDATION_COLOURS)]
 
 
-def _best_validation(loss: LossCurve | None, diagnosis: Diagnosis | None) -> Best | None:
-    return None if loss is None or len(loss) < 2 else best_of(loss, diagnosis.open_findings if diagnosis else ())
-
-
-def _best_trace(best: Best) -> go.Scatter:
+def _best_trace(best: Best, suites: Sequence[str]) -> go.Scatter:
+    colour = _colour(suites.index(best.loss.suite))
+    of = f" of {look.label(best.loss.suite)}" if len(suites) > 1 and best.loss.suite else ""
     return go.Scatter(
         x=[best.step],
         y=[best.value],
         mode="markers",
-        marker={"symbol": "star", "size": 13, "color": _colour(0), "line": {"width": 1, "color": look.GREY}},
-        name=f"best: {number(best.value)} at step {step(best.step)}",
+        marker={"symbol": "star", "size": 13, "color": colour, "line": {"width": 1, "color": look.GREY}},
+        name=f"best{of}: {number(best.value)} at step {step(best.step)}",
         hovertemplate="%{y:.5g}",
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainvitals.best_loss import best_of
+from trainvitals.best_loss import best_validation
 from trainvitals.model import Diagnosis, FloatArray, Run
 from trainvitals.signals import Signals
 from trainvitals.view import LossCurve, RunView
@@ -24,7 +24,8 @@ class RunSummary:
         diagnosis: what was found in it.
         last_loss, last_loss_step: the newest training loss, NaN where it is; of a run that has none, the newest
             validation loss. None without either.
-        best_val, best_val_step: the validation loss to judge by where it was best, and the step.
+        best_val, best_val_step: the validation loss where it was best, and the step; of several suites of the one that
+            a finding names, else of the one to judge by.
         sparkline: the loss that was judged, up to ``SPARKLINE_VALUES`` values in order; NaN where it is not finite.
         grew_at_s: when its newest file was changed, in seconds since the epoch; NaN where no file tells.
     """
@@ -45,7 +46,7 @@ def summarise(run: Run, diagnosis: Diagnosis, grew_at_s: float) -> RunSummary:
     judged = next((loss for loss in view.losses if loss.tag == diagnosis.progress.signal), None)
     shown = judged or next(iter(view.losses), None)
     last_loss, last_loss_step = _last(next(iter(view.losses), None))
-    best = best_of(view.val_loss, diagnosis.open_findings)
+    best = best_validation(view, diagnosis.open_findings)
     return RunSummary(
         diagnosis=diagnosis,
         last_loss=last_loss,

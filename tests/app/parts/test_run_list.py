@@ -101,7 +101,7 @@ def test_a_cell_says_what_is_known_and_nothing_where_it_is_not():
         1200,
     ]
     assert list(table.loc["warning", ["problem", "cause"]]) == ["overfitting", "capacity-limit"]
-    assert table.loc["healthy", "problem"] == "note: limited-diversity"
+    assert table.loc["healthy", "problem"] == "● limited-diversity"
     assert table.loc["broken", "problem"] == "it is torn"
     assert table.loc["waiting", ["since", "loss", "best", "steps", "grew"]].isna().all()
     assert table.loc["waiting", "curve"] == []
