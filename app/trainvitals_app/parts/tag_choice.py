@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from trainvitals.errors import TrainvitalsError
+from trainvitals_app.parts.bounded_search import BRANCHING, search
 from trainvitals_app.runs.open_runs import Snapshot
 
 LONGEST_PATTERN = 200
-# Of a tag, so much is searched: a pattern can take very long on a long text.
+# Of a tag, so much is searched: nobody looks for what comes after that.
 LONGEST_SEARCHED = 300
 
 _NUMBER = re.compile(r"(\d+)")
@@ -41,7 +43,16 @@ def matching(tags: Sequence[str], pattern: str) -> tuple[list[str], str | None]:
     except (re.error, RecursionError, OverflowError) as error:
         where = f" at position {error.pos + 1}" if isinstance(error, re.error) and error.pos is not None else ""
         return list(tags), f"this is no regular expression: {getattr(error, 'msg', error)}{where}"
-    return [tag for tag in tags if found.search(tag[:LONGEST_SEARCHED])], None
+    texts = [tag[:LONGEST_SEARCHED] for tag in tags]
+    if not BRANCHING.intersection(pattern):
+        return [tag for tag, text in zip(tags, texts, strict=True) if found.search(text)], None
+    try:
+        is_found = search(pattern, tuple(texts))
+    except TrainvitalsError as error:
+        return list(tags), error.message()
+    if is_found is None:
+        return list(tags), "to search for this takes too long; a simpler expression may say the same"
+    return [tag for tag, matches in zip(tags, is_found, strict=True) if matches], None
 
 
 def _natural(tag: str) -> list[tuple[int, int, str]]:
