@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import isfinite
 
 from trainvitals.model import Cause, Evidence, Finding, Suggestion, likelihood_in_words
 from trainvitals.reporters import wording
@@ -96,7 +97,8 @@ def evidence_table(items: Sequence[Evidence]) -> str:
     rows = [
         (
             text.markdown(item.text),
-            "" if item.value is None else text.markdown(wording.number(item.value)),
+            # Of what is not finite the sentence itself says so.
+            text.markdown(wording.number(item.value)) if item.value is not None and isfinite(item.value) else "",
             "" if item.threshold is None else text.markdown(wording.number(item.threshold)),
             "" if item.step is None else wording.step(item.step),
             "" if item.signal is None else text.code(item.signal, longest=40).replace("|", r"\|"),

@@ -109,12 +109,13 @@ class NoisyValidation(Rule[Noise]):
         if not level > 0 or not np.isfinite(noise) or noise < limits["smallest_noise"] * level or noise <= gain:
             return []
         times = (noise / (GAIN_TO_SEE * level)) ** 2
+        about = float(f"{times:.2g}")
         return [
             self.finding(
                 Severity.INFO,
                 NOTED,
                 f"{measurement.tag} varies by {noise / level:.1%} from one value to the next, more than it gained; "
-                f"about {times:,.2g} times as many examples would show a gain of {GAIN_TO_SEE:.0%}",
+                f"about {about:,.15g} times as many examples would show a gain of {GAIN_TO_SEE:.0%}",
                 first_step=measurement.first_step,
                 last_step=measurement.last_step,
                 evidence=(
