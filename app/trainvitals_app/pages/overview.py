@@ -21,7 +21,7 @@ PROBLEMS_SHOWN = 4
 # As many as `address.RUNS` holds.
 MOST_RUNS = 8
 # While verdicts still come in.
-IMPATIENT_S = 1.0
+IMPATIENT_S = 0.5
 ROWS_SHOWN = 18
 ROW_PX, HEADER_PX = 35, 38
 TROUBLES_SHOWN = 20
