@@ -24,14 +24,19 @@ def settled(page: Page) -> None:
 
 
 def messages(page: Page) -> list[str]:
-    """The kinds of all messages that come from the server, a growing list; the page is loaded anew for it."""
+    """The kinds of all messages that come from the server, a growing list; the page is loaded anew for it.
+
+    Of one that draws an element, the kind of that: ``download_button``.
+    """
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
     kinds: list[str] = []
 
     def note(data: str | bytes) -> None:
         if isinstance(data, bytes):
-            kinds.append(ForwardMsg.FromString(data).WhichOneof("type") or "")
+            message = ForwardMsg.FromString(data)
+            kind = message.WhichOneof("type")
+            kinds.append((message.delta.new_element.WhichOneof("type") if kind == "delta" else kind) or "")
 
     page.on("websocket", lambda socket: socket.on("framereceived", note))
     page.reload()

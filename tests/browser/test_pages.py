@@ -29,5 +29,15 @@ def test_no_message_refers_to_one_that_the_browser_might_have_forgotten(visit, s
         until(page, lambda presses=presses: ("log=" in page.url) == (presses == 1), "the chart is drawn otherwise")
         settled(page)
     until(page, lambda: kinds.count("script_finished") >= 3, "the chart is drawn for each press")
-    assert "delta" in kinds
+    assert kinds.count("plotly_chart") >= 3
     assert "ref_hash" not in kinds
+
+
+@pytest.mark.parametrize("address", ["run?run=sample_logs%2Foverfitting", "curves?runs=sample_logs%2Foverfitting"])
+def test_what_can_be_saved_is_not_drawn_anew_under_a_click(visit, samples, address):
+    page = visit(f"{samples}/{address}&every=2")
+    kinds = messages(page)
+    until(page, lambda: "download_button" in kinds and "script_finished" in kinds, "the page is there")
+    drawn, refreshed = kinds.count("download_button"), kinds.count("script_finished") + 4
+    until(page, lambda: kinds.count("script_finished") >= refreshed, "it is refreshed a few times")
+    assert kinds.count("download_button") == drawn

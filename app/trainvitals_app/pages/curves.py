@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from trainvitals.figures.chart import Chart
 from trainvitals.figures.curves_figure import Curve, curves_chart, legend_chart
@@ -93,7 +94,7 @@ def page() -> None:
     options = _axes(opened)
     axis = next((kind for kind in options if kind == AXIS.get()), options[0])
     every = _tags(opened, axis)
-    chosen = _choose_tags(every)
+    chosen, tools = _choose_tags(every)
     with st.container(
         key="curve-look", horizontal=True, horizontal_alignment="distribute", vertical_alignment="bottom"
     ):
@@ -101,7 +102,11 @@ def page() -> None:
         shown = _turn_pages(chosen)
     _tell_left_out(opened, axis)
     view = View(run_ids, tuple(chosen), tuple(shown), axis, SMOOTHING.get(), LOG_X.get(), LOG_Y.get())
-    st.fragment(_charts, run_every=live.refresh_s())(view, (opened.versions, every))
+    window = ZOOMS[axis].get()
+    with tools:
+        axis_range.show("curves", ZOOMS[axis], lambda: _extent(several_runs.open_runs(run_ids), view), axis)
+        _save(opened, view, window)
+    st.fragment(_charts, run_every=live.refresh_s())(view, (opened.versions, every, window))
 
 
 def _axes(opened: Opened) -> list[AxisKind]:
@@ -115,9 +120,9 @@ def _tags(opened: Opened, axis: AxisKind) -> list[str]:
     return tag_choice.tags_of([each for each in opened.snapshots if axis in available(each.run, each.signals)])
 
 
-def _choose_tags(every: Sequence[str]) -> list[str]:
-    """Draw the two ways to choose signals; those that are chosen."""
-    left, right = st.columns([2, 3])
+def _choose_tags(every: Sequence[str]) -> tuple[list[str], DeltaGenerator]:
+    """Draw the two ways to choose signals; those that are chosen, and room beside."""
+    left, right, beside = st.columns([5, 8, 4], vertical_alignment="bottom")
     left.text_input(
         "Filter by name",
         placeholder="a regular expression: loss|grad_norm/layer\\.[0-3]",
@@ -138,7 +143,7 @@ def _choose_tags(every: Sequence[str]) -> list[str]:
         st.warning(f"{text.markdown(mistake)}. All signals are shown.", icon=":material/warning:")
     elif not found:
         st.info(f"No signal of these runs matches {text.code(FILTER.get(), longest=80)}.", icon=":material/search_off:")
-    return found
+    return found, beside.container(key="curve-tools", horizontal=True, horizontal_alignment="right")
 
 
 def _choose_look(axis: AxisKind, options: Sequence[AxisKind]) -> None:
@@ -195,20 +200,19 @@ def _turn_pages(tags: Sequence[str]) -> list[str]:
     return pages[number - 1]
 
 
-def _charts(view: View, seen: tuple[object, list[str]]) -> None:
-    """Draw the charts of a page; ``seen`` are the versions of the runs, and the signals, that the controls are for."""
+def _charts(view: View, seen: tuple[object, list[str], address.Window | None]) -> None:
+    """Draw the charts of a page; ``seen`` are the versions of the runs, their signals and the range that the controls
+    are for. Those are not refreshed, so that nothing is drawn anew under a click."""
     several_runs.follow_new_runs()
     opened = several_runs.open_runs(view.run_ids, patience_s=0.0)
-    if opened.versions != seen[0] and _tags(opened, view.axis) != seen[1]:
+    versions, every, window = seen
+    if ZOOMS[view.axis].get() != window or (opened.versions != versions and _tags(opened, view.axis) != every):
         st.rerun()
-    window = ZOOMS[view.axis].get()
     drawn = _drawn(opened, view, window)
     if len(opened.snapshots) > 1:
         charts.show(legend_chart(_named(opened, view)), "curves-legend", zoom=None)
     with st.container(key="curves-above", horizontal=True, vertical_alignment="center"):
         charts.reset_button("curves", ZOOMS[view.axis])
-        axis_range.show("curves", ZOOMS[view.axis], lambda: _extent(opened, view), view.axis)
-        _save(opened, view, window)
         written = live.ago(max(each.updated_at_s for each in opened.snapshots))
         st.caption(f"written {written} · draw a box in a chart to look closer", width="content")
     beside = min(MOST_BESIDE, max(len(drawn), 1))
@@ -237,11 +241,17 @@ def _named(opened: Opened, view: View) -> list[tuple[str, int]]:
 
 
 def _save(opened: Opened, view: View, window: address.Window | None) -> None:
-    selection = [(each, tag) for tag in view.chosen for each in opened.snapshots if tag in each.run.series]
-    if selection:
+    newest = several_runs.newest(opened.snapshots)
+
+    def content() -> bytes:
+        found = newest()
+        selection = [(each, tag) for tag in view.chosen for each in found if tag in each.run.series]
+        return scalars_csv((each.run.id, _cut(each, tag, view.axis, window)) for each, tag in selection)
+
+    if view.chosen:
         st.download_button(
             "Save as CSV",
-            lambda: scalars_csv((each.run.id, _cut(each, tag, view.axis, window)) for each, tag in selection),
+            content,
             "curves.csv",
             "text/csv",
             key="save-curves",

@@ -24,7 +24,7 @@ LOG_LOSS = address.flag("log")
 CARDS_WIDTH, CHARTS_WIDTH = 5, 6
 # What lies below may be large, and is not needed as often as the verdict.
 SECTIONS_EVERY_S = 15.0
-_DRAWN, _HELD, _CHART = "drawn-view", "held-snapshot", "loss-chart"
+_DRAWN, _HELD, _CHART, _CONTROLLED = "drawn-view", "held-snapshot", "loss-chart", "controlled-run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ def page() -> None:
     with left, st.container(key="run-cards"):
         st.fragment(_cards, run_every=every_s)(run_id)
     with right, st.container(key="run-charts"):
+        st.fragment(_controls)(run_id)
         st.fragment(_losses, run_every=every_s)(run_id)
     with st.container(key="run-sections"):
         st.fragment(_sections, run_every=None if every_s is None else max(every_s, SECTIONS_EVERY_S))(run_id)
@@ -89,15 +90,26 @@ def _accepted() -> None:
     st.rerun()
 
 
-def _losses(run_id: str) -> None:
-    if (shown := _current(run_id)) is None:
+def _controls(run_id: str) -> None:
+    """What is not refreshed, so that nothing is drawn anew under a click or while something is typed."""
+    shown = _current(run_id)
+    st.session_state[_CONTROLLED] = run_id if shown is not None else None
+    if shown is None:
         return
     with st.container(
         key="loss-controls", horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"
     ):
         st.toggle("Logarithmic loss", **address.bound(LOG_LOSS))
-        axis_range.show("run", address.STEPS, lambda: _extent(shown.run))
+        axis_range.show("run", address.STEPS, lambda: _extent(_snapshot(run_id).run))
         exports.show(shown)
+
+
+def _losses(run_id: str) -> None:
+    if (shown := _current(run_id)) is None:
+        return
+    if st.session_state[_CONTROLLED] != run_id:
+        # It could not be read when the page was drawn.
+        st.rerun()
     charts.show(_loss_chart(shown), "loss")
 
 
@@ -150,4 +162,4 @@ def _follow_the_view() -> None:
 
 
 def _view() -> object:
-    return address.RUN.get(), address.STEPS.get(), address.FINDING.get()
+    return address.RUN.get(), address.STEPS.get(), address.FINDING.get(), LOG_LOSS.get()

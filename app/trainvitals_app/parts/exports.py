@@ -14,6 +14,7 @@ from trainvitals.model import Run
 from trainvitals.reporters.html_report import render_html
 from trainvitals.reporters.markdown_report import render_markdown
 from trainvitals.signals import Signals
+from trainvitals_app.parts import several_runs
 from trainvitals_app.parts.scalars_csv import scalars_csv
 from trainvitals_app.runs.open_runs import Snapshot
 
@@ -25,22 +26,23 @@ class Export:
     Args:
         title: what the button says.
         ending, mime: of the file.
-        content: makes it, once somebody asks for it.
+        content: makes it of the run, once somebody asks for it.
     """
 
     title: str
     ending: str
     mime: str
-    content: Callable[[], str | bytes]
+    content: Callable[[Snapshot], str | bytes]
 
 
 def show(shown: Snapshot) -> None:
-    """Draw the button that unfolds them."""
+    """Draw the button that unfolds them. Not in a part that is refreshed: a click on what is drawn anew is lost."""
+    newest = several_runs.newest([shown])
     with st.popover("Save", icon=":material/download:", key="exports"):
-        for export in exports_of(shown):
+        for export in EXPORTS:
             st.download_button(
                 export.title,
-                export.content,
+                partial(_content, export, newest),
                 f"{file_name(shown.run)}.{export.ending}",
                 export.mime,
                 key=f"export-{export.ending}",
@@ -49,14 +51,9 @@ def show(shown: Snapshot) -> None:
             )
 
 
-def exports_of(shown: Snapshot) -> list[Export]:
-    """All files that can be saved of a run."""
-    run, diagnosis = shown.run, shown.diagnosis
-    return [
-        Export("Report (HTML)", "html", "text/html", partial(_html, shown)),
-        Export("Report (Markdown)", "md", "text/markdown", partial(render_markdown, [diagnosis])),
-        Export("Losses (CSV)", "csv", "text/csv", partial(losses_csv, run, shown.signals)),
-    ]
+def _content(export: Export, newest: Callable[[], tuple[Snapshot, ...]]) -> str | bytes:
+    (shown,) = newest()
+    return export.content(shown)
 
 
 def _html(shown: Snapshot) -> str:
@@ -73,3 +70,11 @@ def losses_csv(run: Run, signals: Signals) -> bytes:
 def file_name(run: Run) -> str:
     """The run's id as the name of a file."""
     return re.sub(r"[^\w.-]+", "-", run.id, flags=re.ASCII).strip("-.")[-80:] or "run"
+
+
+EXPORTS = (
+    Export("Report (HTML)", "html", "text/html", _html),
+    Export("Report (Markdown)", "md", "text/markdown", lambda shown: render_markdown([shown.diagnosis])),
+    Export("Losses (CSV)", "csv", "text/csv", lambda shown: losses_csv(shown.run, shown.signals)),
+)
+"""All files that can be saved of a run."""

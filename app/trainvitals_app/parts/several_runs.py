@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -86,6 +86,14 @@ def open_runs(run_ids: Sequence[str], **patience: float) -> Opened:
         if snapshot.trouble is not None:
             troubles.append(f"{snapshot.trouble} What was read before is shown.")
     return Opened(tuple(snapshots), tuple(troubles))
+
+
+def newest(snapshots: Sequence[Snapshot]) -> Callable[[], tuple[Snapshot, ...]]:
+    """What these runs are at the moment of a click, which is answered outside of any page; as shown while paused."""
+    if live.PAUSED.get():
+        return lambda: tuple(snapshots)
+    runs = shared.open_runs()
+    return lambda: tuple(runs.snapshot(each.run.id) for each in snapshots)
 
 
 def tell_troubles(opened: Opened) -> None:

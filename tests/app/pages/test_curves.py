@@ -153,7 +153,7 @@ def draw_what_was_seen_before() -> None:
     st.session_state["offered-runs"] = [row.id for row in shared.catalogue().rows()]
     st.session_state["again"] = True
     view = curves.View(("logs/a",), ("train/loss",), ("train/loss",), "step", 0.0, False, False)
-    curves._charts(view, ((("logs/a", 0),), ["train/loss"]))
+    curves._charts(view, ((("logs/a", 0),), ["train/loss"], None))
 
 
 def test_a_signal_that_appears_while_a_run_grows_brings_the_whole_page_up_to_date(shown: shown_runs.ShownRuns) -> None:

@@ -14,7 +14,7 @@ from trainvitals import Run, diagnose, read_run
 from trainvitals.model import Series
 from trainvitals.reporters.markdown_report import render_markdown
 from trainvitals.signals import understand
-from trainvitals_app.parts.exports import exports_of, file_name, losses_csv
+from trainvitals_app.parts.exports import EXPORTS, file_name, losses_csv
 from trainvitals_app.runs.open_runs import Snapshot
 
 
@@ -41,7 +41,7 @@ def test_the_reports_are_those_of_the_command_line(root: Path) -> None:
     run = read_run(root / "sample_logs" / "overfitting")
     diagnosis = diagnose(run)
     shown = Snapshot(run, understand(run), diagnosis, (), 0.0, 1)
-    html, markdown, _ = (export.content() for export in exports_of(shown))
+    html, markdown, _ = (export.content(shown) for export in EXPORTS)
     assert isinstance(html, str)
     assert html.lstrip().lower().startswith("<!doctype html>")
     assert "overfitting" in html
