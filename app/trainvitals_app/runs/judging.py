@@ -115,4 +115,4 @@ def main() -> None:
 def _give_way() -> None:
     """Let others go first. Not for the values before: somebody waits for them, and they are read in a moment."""
     with suppress(OSError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICENESS)
+        os.setpriority(os.PRIO_PROCESS, 0, max(NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))

@@ -90,8 +90,11 @@ def last_rise(value: Floats) -> Rise | None:
     last = max(LAST_BLOCKS, -(-LAST_POINTS // width))
     end, best = float(blocks[-last:].min()), float(blocks.min())
     size = end - best
+    # Between values at both ends of what a number can hold there is no finite distance.
+    if not 0 < size < np.inf:
+        return None
     foot = int(np.flatnonzero(blocks <= best + FOOT_SHARE * size)[-1])
-    if size <= 0 or foot >= len(blocks) - last:
+    if foot >= len(blocks) - last:
         return None
     before = level[: int(first_point[foot]) + width]
     noise_sd = _noise_sd(before, blocks[: foot + 1], width, level)

@@ -83,7 +83,8 @@ def test_negative_values_are_compared_as_they_are():
     assert rise.onset == pytest.approx(100, abs=2)
 
 
-@given(st.lists(st.floats(-1e300, 1e300), max_size=60))
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=60))
+@pytest.mark.filterwarnings("ignore:overflow encountered")
 def test_any_finite_values_give_an_onset_within_the_series(values):
     rise = last_rise(np.array(values))
     assert rise is None or 0 <= rise.onset < len(values)

@@ -18,6 +18,9 @@ LATE_SHARE = 0.5
 GAIN_TO_SEE = 0.01
 """Of the level: a gain that one would like to see from one validation to the next."""
 
+SMALLEST_LEVEL = 1e-3
+"""Of the noise. No share of a level that is all but zero tells anything."""
+
 NOTED = 0.8
 
 
@@ -106,7 +109,7 @@ class NoisyValidation(Rule[Noise]):
 
     def judge(self, measurement: Noise, limits: Mapping[str, float]) -> list[Finding]:
         level, noise, gain = measurement.level, measurement.noise, measurement.gain
-        if not level > 0 or not np.isfinite(noise) or noise < limits["smallest_noise"] * level or noise <= gain:
+        if not level > SMALLEST_LEVEL * noise or noise < limits["smallest_noise"] * level or noise <= gain:
             return []
         times = (noise / (GAIN_TO_SEE * level)) ** 2
         about = float(f"{times:.2g}")

@@ -41,5 +41,11 @@ def test_noise_below_the_gain_hides_nothing():
     assert findings(RULE, view_of(np.linspace(3.0, 0.5, 60), 0.06)) == []
 
 
+@pytest.mark.parametrize(("level", "found"), [(0.002, 1), (1e-5, 0), (5e-324, 0), (0.0, 0)])
+def test_of_a_level_that_is_all_but_zero_no_share_is_told(level, found):
+    values = np.tile([level, level + 0.1, level - 0.1], 20)
+    assert len(findings(RULE, make_view({"val": (STEPS, values)}, Signals(val_loss={"": "val"})))) == found
+
+
 def test_a_few_validations_show_no_noise():
     assert isinstance(RULE.measure(view_of(1.0, 0.1, points=9)), NotEnough)
