@@ -163,6 +163,19 @@ def test_a_run_without_a_loss_says_how_to_name_one(here: Here) -> None:
     assert "--train-loss" in words(opened({"run": "lossless"}))
 
 
+def test_of_a_loss_that_is_found_but_not_judged_no_name_is_asked(here: Here) -> None:
+    step = list(range(50))
+    columns = {
+        "step": step,
+        "Losses/Policy Loss": [1.0 / (1 + at) for at in step],
+        "Environment/Cumulative Reward": step,
+    }
+    here.put(Run.from_columns(columns, name="rewarded"), "rewarded")
+    told = words(opened({"run": "rewarded"}))
+    assert "not of a kind that can be judged" in told
+    assert "--train-loss" not in told
+
+
 def test_a_run_without_anything_is_a_page(here: Here) -> None:
     here.put(Run("empty", "", "empty", "columns", {}))
     assert "cannot tell yet" in words(opened({"run": "empty"}))

@@ -23,6 +23,8 @@ def nothing_to_change(diagnosis: Diagnosis) -> str:
     """What stands where the cards would be."""
     if diagnosis.status is Status.HEALTHY:
         return ":green[:material/check_circle:] **Nothing was found that should be changed.**"
+    if diagnosis.progress.signal is None and (diagnosis.signals.train_loss or diagnosis.signals.val_loss):
+        return ":gray[:material/help:] **Its losses are not of a kind that can be judged.** *Worth knowing* says why."
     if diagnosis.progress.signal is None:
         return (
             ":gray[:material/help:] **No loss was found to judge it by.** If the log has one, tell its name: "

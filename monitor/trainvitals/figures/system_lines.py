@@ -65,8 +65,11 @@ def finish(figure: go.Figure, scales: Sequence[Floats], title: str, window: Wind
     if ends is not None and from_zero:
         ends = replace(ends, low=0.0, high=(1.0 + ABOVE_SHARE) * ends.high, below=0)
     axis = {"title": title, "range": None if ends is None else ends.ends}
-    if "[s]" in title or "[bytes]" in title:
+    if "[bytes]" in title:
         axis |= {"tickformat": ".2s"}
+    elif "[s]" in title:
+        # Not 40m, which are milliseconds to some and minutes to others.
+        axis |= {"tickformat": "~g"}
     figure.update_layout(xaxis=STEP_AXIS | {"range": None if window is None else list(window)}, yaxis=axis)
     if ends is not None:
         tell_left_out(figure, ends)
