@@ -192,6 +192,8 @@ def _actions(more_sick: int) -> None:
                 icon=":material/compare_arrows:",
                 query_params=query,
             )
+        else:
+            st.caption("Tick another to compare them.")
 
 
 def _columns() -> dict[str, Any]:
