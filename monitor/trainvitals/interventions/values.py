@@ -135,8 +135,9 @@ def gradient_norm(view: RunView, before_step: int | None = None) -> Series | Non
 
 
 def loss_of(view: RunView, finding: Finding) -> LossCurve | None:
-    """The loss that the finding is about, else the one to judge by."""
-    named = [loss for loss in view.losses if loss.tag in finding.signals]
+    """The loss that the evidence of the finding names first, else the one to judge by."""
+    by_tag = {loss.tag: loss for loss in view.losses}
+    named = [by_tag[item.signal] for item in finding.evidence if item.signal in by_tag]
     return next(iter([*named, *view.losses]), None)
 
 

@@ -347,6 +347,13 @@ def test_the_checkpoint_is_that_of_the_best_step_or_the_one_before_the_trouble()
     assert "before step 2,000" in suggest("restore-checkpoint").summary
 
 
+def test_what_helps_against_overfitting_is_seen_in_the_validation_loss_that_turned():
+    told = (Evidence("it was level", signal="val-code"), Evidence("it fell meanwhile", signal="train"))
+    about = replace(finding("overfitting", first_step=3000), evidence=told)
+    assert suggest("restore-checkpoint", about=about).verify.signal == "val-code"
+    assert suggest("more-regularisation", about=about).verify.signal == "val-code"
+
+
 def test_the_best_step_is_that_of_the_smallest_validation_loss():
     view = make_view(
         {"train": (STEPS, 1 + SHARE), "val": (VAL_STEPS, np.abs(VAL_STEPS - 3000.0) + 1)},
