@@ -94,7 +94,8 @@ def check_settings(config: Config) -> None:
         UnknownRuleError: a name stands for no rule.
         ConfigError: a threshold that the rule does not have.
     """
-    select_rules(config.select)
+    if config.select:
+        select_rules(config.select)
     for acceptance in config.accepted:
         select_rules((acceptance.finding,))
     for name, settings in config.thresholds.items():

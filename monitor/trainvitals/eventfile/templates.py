@@ -25,8 +25,9 @@ _VARINT_BITS = 0x7F
 _VARINT_CONTINUES = 0x80
 # A step of more bytes is negative; its last byte has one bit.
 _MOST_STEP_BYTES_IN_A_WORD = 8
-# Above this many words a row is compared as a whole.
+# Above this many words rows are compared as a whole, as many at once as stay in the processor's own memory.
 _MOST_WORDS_ONE_BY_ONE = 48
+_COMPARED_AT_ONCE = 8192
 
 
 class Template:
@@ -96,11 +97,19 @@ class Template:
         """
         words = rows.view("<u8")
         if len(self._compared) > _MOST_WORDS_ONE_BY_ONE:
-            return np.array([not ((row & self._mask) ^ self._expected).any() for row in words])
+            return self._fit_whole(words)
         differing = np.zeros(len(rows), np.uint64)
         for position in self._compared:
             differing |= (words[:, position] & self._mask[position]) ^ self._expected[position]
         fits: NDArray[np.bool_] = differing == 0
+        return fits
+
+    def _fit_whole(self, words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        fits = np.empty(len(words), np.bool_)
+        many = max(1, _COMPARED_AT_ONCE // words.shape[1])
+        for begin in range(0, len(words), many):
+            some = words[begin : begin + many]
+            fits[begin : begin + many] = ((some & self._mask) == self._expected).all(axis=1)
         return fits
 
     def read(self, rows: NDArray[np.uint8], records: NDArray[np.int64], index: TagIndex | None) -> Piece:

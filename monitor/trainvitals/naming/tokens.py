@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from trainvitals.naming.words import GLUED_HEADS, GLUED_TAILS, GLUED_WHOLES, KEPT_TOGETHER, LOSS_WORDS, TRANSLATED
 
@@ -54,6 +55,8 @@ def read_name(tag: str) -> Name:
     return Name(tag, tuple(texts), tuple(words_of(text) for text in texts))
 
 
+# Runs have their names in common, and one that grows is understood again and again.
+@lru_cache(maxsize=4096)
 def words_of(text: str) -> tuple[str, ...]:
     """The words of a text in lower case: ``trainLoss_step`` gives ``train``, ``loss``, ``step``.
 
