@@ -1,7 +1,7 @@
 """A process that reads and judges runs for the server; ``pool.py`` starts it.
 
-Jobs come in and answers go out as pickles over its standard streams. It ends when they close, so it never outlives the
-server, however that ends.
+Jobs come in, some at once, and answers go out as pickles over its standard streams. It ends when they close, so it
+never outlives the server, however that ends.
 """
 
 from __future__ import annotations
@@ -103,11 +103,12 @@ def main() -> None:
     try:
         kept: KeptDiagnoses = pickle.load(jobs)
         while True:
-            job: Job = pickle.load(jobs)
-            if job.judge:
-                _give_way()
-            pickle.dump(answer(job, kept), answers)
-            answers.flush()
+            some: list[Job] = pickle.load(jobs)
+            for job in some:
+                if job.judge:
+                    _give_way()
+                pickle.dump(answer(job, kept), answers)
+                answers.flush()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 

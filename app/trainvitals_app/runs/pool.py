@@ -15,7 +15,7 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from trainvitals_app.runs.judging import Answer, Job
 
 # More than these take memory for little: reading is bound by the disk, and other people work on the machine.
 MOST_PROCESSES = 4
+READ_AT_ONCE = 8
 # Each holds the libraries that judging needs, so that it goes when there is nothing to do for a while.
 IDLE_S = 30.0
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -105,7 +106,7 @@ class Pool:
             child = self._employ()
         while not self._closed.is_set():
             try:
-                waiting = self._queue.get(timeout=IDLE_S if child else 1.0)
+                batch = self._next(timeout_s=IDLE_S if child else 1.0)
             except queue.Empty:
                 if child is not None:
                     self._dismiss(child)
@@ -113,21 +114,52 @@ class Pool:
                 continue
             try:
                 child = child or self._employ()
-                answered = child.ask(waiting.job)
+                child.tell([waiting.job for waiting in batch])
+                while batch:
+                    answered = child.answer()
+                    self._hand_over(batch.pop(0), answered)
             except Exception as error:
                 if child is not None:
                     self._dismiss(child)
                     child = None
+                # It is the first one without an answer that it could not bear; the others are for another process.
+                ended, *rest = batch
+                for waiting in rest:
+                    self._queue.put(waiting)
                 why = f"the process that read it ended ({type(error).__name__})"
-                answered = Answer(None, False, f"{waiting.job.run_id}: {why}; is there enough memory?", 0.0)
-            if not self._closed.is_set():
-                try:
-                    waiting.done(answered)
-                except Exception:
-                    # The thread goes on with the other runs.
-                    _LOG.exception("what came of %s could not be taken in", waiting.job.run_id)
+                trouble = f"{ended.job.run_id}: {why}; is there enough memory?"
+                self._hand_over(ended, Answer(None, False, trouble, 0.0))
         if child is not None:
             self._dismiss(child)
+
+    def _next(self, timeout_s: float) -> list[_Waiting]:
+        """The next job; with one that only reads, some more such, so that the process does not wait for this thread.
+
+        While the server starts or draws a page, a thread of it waits longer for its turn than such a job takes.
+
+        Raises:
+            queue.Empty: none came in time.
+        """
+        batch = [self._queue.get(timeout=timeout_s)]
+        while len(batch) < READ_AT_ONCE and not batch[-1].job.judge:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting.job.judge:
+                self._queue.put(waiting)
+                break
+            batch.append(waiting)
+        return batch
+
+    def _hand_over(self, waiting: _Waiting, answered: Answer) -> None:
+        if self._closed.is_set():
+            return
+        try:
+            waiting.done(answered)
+        except Exception:
+            # The thread goes on with the other runs.
+            _LOG.exception("what came of %s could not be taken in", waiting.job.run_id)
 
     def _employ(self) -> _Child:
         child = _Child(self._kept)
@@ -158,15 +190,22 @@ class _Child:
             # Ctrl-C in the terminal is for the server, which closes the pipes.
             process_group=0,
         )
-        self._tell(kept)
+        self._send(kept)
 
-    def ask(self, job: Job) -> Answer:
-        """Have one job done, and wait for it.
+    def tell(self, jobs: Sequence[Job]) -> None:
+        """Have these jobs done; each has one ``answer``, in this order.
+
+        Raises:
+            OSError: the process has ended.
+        """
+        self._send(list(jobs))
+
+    def answer(self) -> Answer:
+        """The next answer, waited for.
 
         Raises:
             Exception: the process has ended, and whatever a torn pickle raises.
         """
-        self._tell(job)
         assert self.process.stdout is not None
         answered: Answer = pickle.load(self.process.stdout)
         return answered
@@ -180,7 +219,7 @@ class _Child:
                 with contextlib.suppress(OSError):
                     stream.close()
 
-    def _tell(self, value: object) -> None:
+    def _send(self, value: object) -> None:
         assert self.process.stdin is not None
         pickle.dump(value, self.process.stdin)
         self.process.stdin.flush()

@@ -75,6 +75,27 @@ def test_after_a_process_was_killed_the_next_job_has_another(tmp_path, pool):
     assert pool.process_ids != [first]
 
 
+def test_what_waits_beside_a_job_that_ends_its_process_goes_to_another(tmp_path, pool):
+    answers: queue.Queue[Answer] = queue.Queue()
+    asked(pool, write(tmp_path / "first", healthy(300)), judge=False)
+    to_end = pool.process_ids
+
+    def killing(answer: Answer) -> None:
+        if to_end:
+            os.kill(to_end.pop(), signal.SIGKILL)
+        answers.put(answer)
+
+    for name in "abcdef":
+        (files,) = find_runs(write(tmp_path / name, healthy(300)))
+        pool.submit(Job(name, files, judge=False), 0.0, killing)
+    told = [answers.get(timeout=PATIENCE_S) for _ in range(6)]
+    # Those that it had answered already may still come.
+    assert sum(answer.trouble is not None for answer in told) <= 1
+    assert {answer.summary.diagnosis.id for answer in told if answer.summary} <= set("abcdef")
+    assert len({answer.summary.diagnosis.id for answer in told if answer.summary}) >= 5
+    assert asked(pool, tmp_path / "first").judged
+
+
 def test_a_process_without_work_goes(tmp_path, pool, monkeypatch):
     monkeypatch.setattr(pool_module, "IDLE_S", 0.01)
     asked(pool, write(tmp_path / "a", healthy(300)))
