@@ -103,7 +103,8 @@ class Companion:
             os.set_blocking(output.fileno(), False)
         self._begun = self._complaint = b""
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, self._process.pid, NICENESS)
+            own = os.getpriority(os.PRIO_PROCESS, 0)
+            os.setpriority(os.PRIO_PROCESS, self._process.pid, max(NICENESS, own))
 
     @property
     def process_id(self) -> int:
