@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from trainvitals.model import Diagnosis, Status
@@ -41,5 +43,6 @@ def _facts(shown: Snapshot) -> list[str]:
     diagnosis = shown.diagnosis
     progress = wording.progress_sentence(diagnosis)
     # The headline of a run with nothing to change is this very sentence.
-    facts = [wording.extent(diagnosis), "" if progress == wording.headline(diagnosis) else progress]
+    as_read = replace(diagnosis, last_step=shown.run.last_step)
+    facts = [wording.extent(as_read), "" if progress == wording.headline(diagnosis) else progress]
     return [*(text.markdown(fact) for fact in facts if fact), f"written {live.ago(shown.updated_at_s)}"]

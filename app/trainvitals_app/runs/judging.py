@@ -21,6 +21,7 @@ from trainvitals.kept.summary import summarise
 from trainvitals.model import Diagnosis, Progress, Run, Status, Verdict
 from trainvitals.reporters.visible import visible
 from trainvitals.signals import understand
+from trainvitals_app.runs.memory import give_back
 
 # Below the training that may run beside it, and below the server.
 NICENESS = 5
@@ -109,6 +110,8 @@ def main() -> None:
                     _give_way()
                 pickle.dump(answer(job, kept), answers)
                 answers.flush()
+                if job.judge:
+                    give_back()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import threading
 import time
@@ -19,6 +20,7 @@ from trainvitals.live.followed_run import FollowedRun
 from trainvitals.model import Diagnosis, Run
 from trainvitals.signals import Signals, understand
 from trainvitals_app.runs.catalogue import Catalogue
+from trainvitals_app.runs.memory import give_back
 
 # Eight runs can be seen at once, and a second person may look at others.
 MOST_OPEN = 16
@@ -28,6 +30,8 @@ MOST_BYTES = 1 << 30
 READ_EVERY_S = 1.0
 SHORTLY_S = 0.02
 UNWATCHED_AFTER_S = 60.0
+# Takes a tenth of a second in which nothing else happens.
+GIVE_BACK_EVERY_S = 30.0
 # Of one core: what reading and diagnosing may take while runs grow.
 READING_SHARE, DIAGNOSING_SHARE = 0.2, 0.2
 # A page waits so long for a run that nobody has opened yet.
@@ -93,6 +97,7 @@ class OpenRuns:
         self._open: OrderedDict[str, _Open] = OrderedDict()
         self._changed = threading.Condition()
         self._closed = False
+        self._published = 0
         self._thread = threading.Thread(target=self._work, name="trainvitals-open-runs", daemon=True)
         self._thread.start()
 
@@ -143,6 +148,7 @@ class OpenRuns:
             self._changed.notify_all()
 
     def _work(self) -> None:
+        gave_back_at_s, version = time.monotonic(), 0
         while True:
             with self._changed:
                 is_awaited = any(not entry.is_begun for entry in self._open.values())
@@ -161,6 +167,11 @@ class OpenRuns:
                     self._publish(entry, LogError(what, where=entry.id, hint="this is a mistake of trainvitals"))
                 if entry.is_begun and any(not each.is_begun for each in asked_last):
                     break
+            if self._published != version and time.monotonic() - gave_back_at_s > GIVE_BACK_EVERY_S:
+                # Figures hold one another in cycles, and Streamlit is told not to look for those itself.
+                gc.collect()
+                give_back()
+                gave_back_at_s, version = time.monotonic(), self._published
 
     def _read_on(self, entry: _Open) -> None:
         if entry.is_begun and time.monotonic() - entry.asked_at_s > UNWATCHED_AFTER_S:
@@ -237,6 +248,7 @@ class OpenRuns:
             # Something may have been accepted since the run was looked at.
             diagnosis = with_accepted(diagnosis, self._config.accepted)
             entry.snapshot = Snapshot(run, signals, diagnosis, entry.changes, updated_at_s, version, line)
+            self._published += 1
             self._changed.notify_all()
 
     def _grew_at_s(self, followed: FollowedRun | None) -> float:

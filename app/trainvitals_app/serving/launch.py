@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -12,6 +15,8 @@ from trainvitals.errors import MissingExtraError
 # A folder of its own: Streamlit puts it on the path of imports, and takes a folder `pages` beside it for its own.
 SCRIPT = Path(__file__).with_name("installed") / "main.py"
 NEEDED = ("streamlit", "plotly", "tsdownsample")
+LOADED_AHEAD = ("pandas", "pyarrow", "trainvitals_app.pages.overview")
+LOOK_AGAIN_S = 0.02
 
 OPTIONS: Mapping[str, bool | int | float | str | tuple[str, ...]] = {
     "server.address": "127.0.0.1",
@@ -80,10 +85,21 @@ def launch(paths: Sequence[str], *, port: int | None = None, browser: bool = Tru
     shared.begin(paths)
     from streamlit.web.cli import main
 
+    threading.Thread(target=_load_ahead, name="trainvitals-load-ahead", daemon=True).start()
     try:
         main(arguments(paths, port=port, browser=browser), prog_name="trainvitals app", standalone_mode=False)
     finally:
         shared.let_go()
+
+
+def _load_ahead() -> None:
+    """Load what the first page needs while the browser still loads what it needs: the server is idle then."""
+    from streamlit import runtime
+
+    while not runtime.exists():
+        time.sleep(LOOK_AGAIN_S)
+    for name in LOADED_AHEAD:
+        import_module(name)
 
 
 def _flags(name: str, value: object) -> list[str]:

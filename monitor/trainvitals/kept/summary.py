@@ -72,11 +72,13 @@ def sparkline(value: FloatArray) -> tuple[float, ...]:
 
 
 def _extremes(stretch: FloatArray) -> tuple[float, float]:
-    is_nan = np.isnan(stretch)
-    if is_nan.all():
-        return math.nan, math.nan
-    highest = int(np.nanargmax(stretch))
-    other = int(np.flatnonzero(is_nan)[0]) if is_nan.any() else int(stretch.argmin())
+    highest, other = int(stretch.argmax()), int(stretch.argmin())
+    if np.isnan(stretch[highest]):
+        # Both are the first NaN.
+        is_nan = np.isnan(stretch)
+        if is_nan.all():
+            return math.nan, math.nan
+        highest = int(np.nanargmax(stretch))
     first, second = sorted((highest, other))
     return float(stretch[first]), float(stretch[second])
 
