@@ -91,9 +91,11 @@ def open_runs(run_ids: Sequence[str], **patience: float) -> Opened:
 def newest(snapshots: Sequence[Snapshot]) -> Callable[[], tuple[Snapshot, ...]]:
     """What these runs are at the moment of a click, which is answered outside of any page; as shown while paused."""
     if live.PAUSED.get():
-        return lambda: tuple(snapshots)
-    runs = shared.open_runs()
-    return lambda: tuple(runs.snapshot(each.run.id) for each in snapshots)
+        shown = tuple(snapshots)
+        return lambda: shown
+    # Not the snapshots themselves, which would be held for as long as the page is open.
+    runs, run_ids = shared.open_runs(), [each.run.id for each in snapshots]
+    return lambda: tuple(map(runs.snapshot, run_ids))
 
 
 def tell_troubles(opened: Opened) -> None:

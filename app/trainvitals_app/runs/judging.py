@@ -21,7 +21,7 @@ from trainvitals.kept.summary import summarise
 from trainvitals.model import Diagnosis, Progress, Run, Status, Verdict
 from trainvitals.reporters.visible import visible
 from trainvitals.signals import understand
-from trainvitals_app.runs.memory import give_back
+from trainvitals_app.runs.memory import return_large_blocks
 
 # Below the training that may run beside it, and below the server.
 NICENESS = 5
@@ -101,6 +101,7 @@ def main() -> None:
     jobs, answers = sys.stdin.buffer, os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     # What a library prints must not come between the answers.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return_large_blocks()
     try:
         kept: KeptDiagnoses = pickle.load(jobs)
         while True:
@@ -110,8 +111,6 @@ def main() -> None:
                     _give_way()
                 pickle.dump(answer(job, kept), answers)
                 answers.flush()
-                if job.judge:
-                    give_back()
     except (EOFError, BrokenPipeError, KeyboardInterrupt):
         return
 

@@ -20,7 +20,7 @@ from trainvitals.live.followed_run import FollowedRun
 from trainvitals.model import Diagnosis, Run
 from trainvitals.signals import Signals, understand
 from trainvitals_app.runs.catalogue import Catalogue
-from trainvitals_app.runs.memory import give_back
+from trainvitals_app.runs.memory import return_large_blocks
 
 # Eight runs can be seen at once, and a second person may look at others.
 MOST_OPEN = 16
@@ -31,7 +31,7 @@ READ_EVERY_S = 1.0
 SHORTLY_S = 0.02
 UNWATCHED_AFTER_S = 60.0
 # Takes a tenth of a second in which nothing else happens.
-GIVE_BACK_EVERY_S = 30.0
+COLLECT_EVERY_S = 30.0
 # Of one core: what reading and diagnosing may take while runs grow.
 READING_SHARE, DIAGNOSING_SHARE = 0.2, 0.2
 # A page waits so long for a run that nobody has opened yet.
@@ -148,7 +148,8 @@ class OpenRuns:
             self._changed.notify_all()
 
     def _work(self) -> None:
-        gave_back_at_s, version = time.monotonic(), 0
+        return_large_blocks()
+        collected_at_s, version = time.monotonic(), 0
         while True:
             with self._changed:
                 is_awaited = any(not entry.is_begun for entry in self._open.values())
@@ -167,11 +168,10 @@ class OpenRuns:
                     self._publish(entry, LogError(what, where=entry.id, hint="this is a mistake of trainvitals"))
                 if entry.is_begun and any(not each.is_begun for each in asked_last):
                     break
-            if self._published != version and time.monotonic() - gave_back_at_s > GIVE_BACK_EVERY_S:
+            if self._published != version and time.monotonic() - collected_at_s > COLLECT_EVERY_S:
                 # Figures hold one another in cycles, and Streamlit is told not to look for those itself.
                 gc.collect()
-                give_back()
-                gave_back_at_s, version = time.monotonic(), self._published
+                collected_at_s, version = time.monotonic(), self._published
 
     def _read_on(self, entry: _Open) -> None:
         if entry.is_begun and time.monotonic() - entry.asked_at_s > UNWATCHED_AFTER_S:

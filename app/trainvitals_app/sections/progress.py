@@ -23,8 +23,9 @@ CONTINUE = address.whole("continue")
 FARTHEST_HORIZONS = 4
 SLIDER_STOPS = 100
 CAUSES_SHOWN = 2
-# Of pictures, which a refresh without news needs again; each holds on to the points of its loss.
-KEPT = 3
+# Of pictures, which a refresh without news needs again; each holds on to the points of its loss, and a run that grows
+# leaves one behind at each refresh.
+KEPT = 1
 
 
 def has_signals(shown: Shown) -> bool:

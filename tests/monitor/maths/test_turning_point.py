@@ -67,7 +67,7 @@ def test_a_beginning_whose_best_is_undercut_has_no_turn_of_its_own():
 
 
 def test_fewer_than_five_values_are_refused():
-    with pytest.raises(ValueError, match="five"):
+    with pytest.raises(ValueError, match="needs 5 values"):
         turning_point(np.ones(4))
 
 
