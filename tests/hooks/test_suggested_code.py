@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 import pytest
 import torch
-from tests.monitor.interventions.test_interventions import NAMES, finding, rich_view, short_view
+from tests.monitor.interventions.suggesting import NAMES, finding, rich_view, short_view
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tests.monitor.interventions.suggesting import NAMES, finding
 from tests.monitor.interventions.test_dialects import view_of
-from tests.monitor.interventions.test_interventions import NAMES, finding
 
 from trainvitals.interventions.registry import all_interventions
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from tests.monitor.interventions.names import free_names
-from tests.monitor.interventions.test_interventions import NAMES, finding, rich_view, short_view
+from tests.monitor.interventions.suggesting import NAMES, finding, rich_view, short_view
 
 from trainvitals.dialect import dialect_of
 from trainvitals.interventions.intervention import UNDO_IN_WORDS
